@@ -1,0 +1,38 @@
+import { Hono } from "hono";
+import type { ConfigResult } from "./config.ts";
+import { DevFlowError } from "./core/errors.ts";
+import { createLogger } from "./core/log.ts";
+import type { AppEnv } from "./http/context.ts";
+import { configured } from "./http/middleware/configured.ts";
+import { requestContext } from "./http/middleware/request-context.ts";
+import { securityHeaders } from "./http/middleware/security-headers.ts";
+import { methodNotAllowed } from "./http/not-allowed.ts";
+import { problem } from "./http/problem.ts";
+import type { Route } from "./http/route.ts";
+import { documentRoutes } from "./http/routes/document.ts";
+import { healthRoutes } from "./http/routes/health.ts";
+import { workspaceRoutes } from "./http/routes/workspaces.ts";
+
+/** Every route that the Worker serves; the OpenAPI document and the access tests are made from this list. */
+export const ROUTES: readonly Route[] = [...healthRoutes, ...workspaceRoutes];
+
+/** The HTTP application: middleware in the order in which it runs, then the routes. */
+export function createApp(configuration: ConfigResult): Hono<AppEnv> {
+  const app = new Hono<AppEnv>();
+  const log = createLogger(configuration.ok ? configuration.config.LOG_LEVEL : "warning");
+
+  // First, so that every answer, whatever refuses it, has an id, a log line and a duration.
+  app.use(requestContext(log));
+  // Before anything that can refuse: refusals carry the headers too.
+  app.use(securityHeaders());
+  // A deployment with a missing or weak secret answers nothing else.
+  app.use(configured(configuration));
+
+  const routes = [...ROUTES, ...documentRoutes(ROUTES)];
+  for (const route of routes) route.mount(app);
+  methodNotAllowed(app, routes);
+
+  app.notFound((c) => problem(c, new DevFlowError("not_found", "Nothing is served at this address.")));
+  app.onError((error, c) => problem(c, error));
+  return app;
+}

@@ -1,0 +1,175 @@
+import { z } from "zod";
+import type { LogLevel } from "./core/log.ts";
+import { Secret } from "./core/secret.ts";
+
+/**
+ * Every setting of the Worker: variables and secrets, parsed once for each isolate.
+ * In staging and production a missing, short or well-known secret is refused; the Worker then answers 503
+ * with the names of the settings at fault, never their values.
+ */
+
+const LOG_LEVELS = ["debug", "info", "warning", "error"] as const;
+export type Environment = "development" | "staging" | "production";
+
+/** Used where `wrangler dev` is started by hand, without `npm start`; refused elsewhere. */
+export const DEVELOPMENT_SECRETS = {
+  ROOT_API_KEY: "development-root-key-not-for-production-0000",
+  JWT_SECRET: "development-jwt-secret-not-for-production-00",
+} as const;
+
+/** What is refused wherever it turns up, whatever its length. */
+const KNOWN_WEAK = [
+  "secret",
+  "changeme",
+  "change-me",
+  "password",
+  "your-secret-key",
+  "development",
+  "example",
+];
+
+const flag = z
+  .enum(["true", "false", "1", "0", ""])
+  .transform((text) => text === "true" || text === "1")
+  .default(false);
+const secret = z
+  .string()
+  .min(1)
+  .transform((text) => new Secret(text));
+const list = z
+  .string()
+  .default("")
+  .transform((text) =>
+    text
+      .split(",")
+      .map((item) => item.trim())
+      .filter((item) => item !== ""),
+  );
+const seconds = (fallback: number, max: number) => z.coerce.number().int().min(1).max(max).default(fallback);
+const url = z.url({ protocol: /^https?$/ }).transform((text) => text.replace(/\/+$/, ""));
+
+const settings = z.object({
+  ENVIRONMENT: z.enum(["development", "staging", "production"]),
+  LOG_LEVEL: z.string().toLowerCase().pipe(z.enum(LOG_LEVELS)).optional(),
+  /** Shows causes in the log at level debug; refused in production. */
+  DEBUG: flag,
+
+  ROOT_API_KEY: secret.optional(),
+  JWT_SECRET: secret.optional(),
+  /** The secret before the last rotation: still verifies, never signs. */
+  JWT_SECRET_PREVIOUS: secret.optional(),
+
+  /** A Chroma server of one's own, such as http://127.0.0.1:8001; or Chroma Cloud's when left out. */
+  CHROMA_URL: url.optional(),
+  CHROMA_API_KEY: secret.optional(),
+  CHROMA_TENANT: z.string().min(1).default("default_tenant"),
+  CHROMA_DATABASE: z.string().min(1).default("default_database"),
+
+  OPENAI_API_KEY: secret.optional(),
+  OPENAI_BASE_URL: url.default("https://api.openai.com/v1"),
+  EMBEDDING_MODEL: z.string().min(1).max(100).default("text-embedding-3-small"),
+  EMBEDDING_DIMENSIONS: z.coerce.number().int().min(1).max(4096).default(1536),
+  /** Tokens of one input that the embedding model reads; chunks are sized to fit. */
+  EMBEDDING_MAX_TOKENS: z.coerce.number().int().min(64).max(8192).default(8192),
+  UPSTREAM_TIMEOUT_MS: seconds(30_000, 600_000),
+  UPSTREAM_RETRIES: z.coerce.number().int().min(0).max(10).default(3),
+
+  /** Hosts that the deployment answers for, comma-separated; others get 421. Empty: any (development only). */
+  PUBLIC_HOSTS: list,
+  /** Origins that browsers may call from, comma-separated; the deployment's own is always allowed. */
+  ALLOWED_ORIGINS: list,
+
+  /** Quota of the policy `default`: requests in a window. */
+  RATE_LIMIT_REQUESTS: z.coerce.number().int().min(1).max(1_000_000_000).default(100),
+  RATE_LIMIT_WINDOW: seconds(3600, 86_400),
+  /** JSON: policy → {requests, window_seconds}, over the table in the documentation. */
+  RATE_LIMITS: z.string().default("{}"),
+  /** Multiplies every quota: `npm start` sets 100. */
+  RATE_LIMIT_MULTIPLIER: z.coerce.number().min(1).max(1_000_000).default(1),
+});
+
+/** Names of all settings; `npm start` passes those that stand in its environment on to the Worker. */
+export const SETTING_NAMES: readonly string[] = Object.keys(settings.shape);
+
+export type Settings = z.infer<typeof settings>;
+
+export type Config = Omit<Settings, "ROOT_API_KEY" | "JWT_SECRET" | "LOG_LEVEL"> & {
+  ROOT_API_KEY: Secret;
+  JWT_SECRET: Secret;
+  LOG_LEVEL: LogLevel;
+};
+
+/** A setting at fault and why, in words that hold no value. */
+export interface SettingProblem {
+  setting: string;
+  reason: string;
+}
+
+export type ConfigResult = { ok: true; config: Config } | { ok: false; problems: SettingProblem[] };
+
+/** Parses variables and secrets; unknown names (bindings, the system's) are passed over. */
+export function parseConfig(env: Record<string, unknown>): ConfigResult {
+  const given = Object.fromEntries(
+    SETTING_NAMES.filter((name) => env[name] !== undefined && env[name] !== "").map((name) => [
+      name,
+      env[name],
+    ]),
+  );
+  const parsed = settings.safeParse(given);
+  if (!parsed.success) {
+    return {
+      ok: false,
+      problems: parsed.error.issues.map((issue) => ({
+        setting: String(issue.path[0] ?? "settings"),
+        reason: given[String(issue.path[0])] === undefined ? "is missing" : "has a form that is not allowed",
+      })),
+    };
+  }
+  const value = parsed.data;
+  const development = value.ENVIRONMENT === "development";
+  const config: Config = {
+    ...value,
+    LOG_LEVEL: value.LOG_LEVEL ?? (development ? "debug" : "warning"),
+    ROOT_API_KEY: value.ROOT_API_KEY ?? new Secret(development ? DEVELOPMENT_SECRETS.ROOT_API_KEY : ""),
+    JWT_SECRET: value.JWT_SECRET ?? new Secret(development ? DEVELOPMENT_SECRETS.JWT_SECRET : ""),
+  };
+  const problems = development ? [] : productionProblems(config);
+  return problems.length > 0 ? { ok: false, problems } : { ok: true, config };
+}
+
+function productionProblems(config: Config): SettingProblem[] {
+  const problems: SettingProblem[] = [];
+  const secrets = {
+    ROOT_API_KEY: config.ROOT_API_KEY,
+    JWT_SECRET: config.JWT_SECRET,
+    ...(config.JWT_SECRET_PREVIOUS ? { JWT_SECRET_PREVIOUS: config.JWT_SECRET_PREVIOUS } : {}),
+  };
+  for (const [setting, value] of Object.entries(secrets)) {
+    const reason = weakness(value.reveal());
+    if (reason !== null) problems.push({ setting, reason });
+  }
+  if (config.ROOT_API_KEY.reveal() === config.JWT_SECRET.reveal()) {
+    problems.push({ setting: "ROOT_API_KEY", reason: "equals JWT_SECRET" });
+  }
+  if (config.DEBUG) problems.push({ setting: "DEBUG", reason: "is for development only" });
+  if (config.PUBLIC_HOSTS.length === 0) problems.push({ setting: "PUBLIC_HOSTS", reason: "is missing" });
+  if (config.CHROMA_URL === undefined && config.CHROMA_API_KEY === undefined) {
+    problems.push({ setting: "CHROMA_API_KEY", reason: "is missing, and so is CHROMA_URL" });
+  }
+  if (config.OPENAI_API_KEY === undefined) problems.push({ setting: "OPENAI_API_KEY", reason: "is missing" });
+  return problems;
+}
+
+/** Why a secret is refused, or null: at least 32 random bytes are asked for, as base64url or hexadecimal. */
+export function weakness(value: string): string | null {
+  if (value === "") return "is missing";
+  if (Object.values(DEVELOPMENT_SECRETS).some((known) => known === value)) return "is a development default";
+  const lower = value.toLowerCase();
+  if (KNOWN_WEAK.some((word) => lower.includes(word))) return "is well known";
+  const bytes = /^[0-9a-fA-F]+$/.test(value) ? value.length / 2 : Math.floor((value.length * 6) / 8);
+  if (!/^[A-Za-z0-9_-]+=*$/.test(value) || bytes < 32) {
+    return "is shorter than 32 random bytes (base64url or hexadecimal)";
+  }
+  if (new Set(value).size < 10) return "repeats itself";
+  return null;
+}

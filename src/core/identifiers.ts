@@ -1,0 +1,23 @@
+/**
+ * Splits identifiers into the words that people search by: `getUserByName` → get user by name,
+ * `HTTPServer2` → http server 2, `snake_case` → snake case. Lower-cased (Unicode), in order, duplicates kept.
+ */
+export function splitIdentifiers(text: string): string[] {
+  const words: string[] = [];
+  for (const [token] of text.matchAll(/[\p{L}\p{N}_$]+/gu)) {
+    for (const word of splitIdentifier(token)) words.push(word);
+  }
+  return words;
+}
+
+/** The words of one identifier, lower-cased. */
+export function splitIdentifier(identifier: string): string[] {
+  return identifier
+    .replace(/(\p{Ll}|\p{N})(\p{Lu})/gu, "$1 $2")
+    .replace(/(\p{Lu}+)(\p{Lu}\p{Ll})/gu, "$1 $2")
+    .replace(/(\p{L})(\p{N})/gu, "$1 $2")
+    .replace(/(\p{N})(\p{L})/gu, "$1 $2")
+    .split(/[\s_$]+/u)
+    .filter((word) => word !== "")
+    .map((word) => word.toLowerCase());
+}

@@ -1,0 +1,35 @@
+/** Sizes in bytes that api.md calls limits. Each has a name, a unit and its reason; `docs/limits.md` lists them. */
+const KIB = 1024;
+const MIB = 1024 * KIB;
+
+export const LIMITS = {
+  /** A larger file is stored as skipped `too_large`: beyond this, files are data rather than source. */
+  indexedFileBytes: 1 * MIB,
+  /** Body of `PUT /v1/files`: held in memory while it is hashed. */
+  putBodyBytes: 8 * MIB,
+  /** Body of a multipart upload. */
+  multipartBodyBytes: 32 * MIB,
+  /** Files in one multipart upload: one D1 batch and one round of queue messages. */
+  multipartFiles: 1000,
+  /** Body of an archive upload: under the 100 MB that the platform takes. */
+  archiveBodyBytes: 95 * MIB,
+  archiveEntries: 100_000,
+  archiveUnpackedBytes: 2 * 1024 * MIB,
+  /** Unpacked to packed size, watched once `archiveRatioFloorBytes` came out. */
+  archiveRatio: 200,
+  archiveRatioFloorBytes: 10 * MIB,
+  jsonBodyBytes: 1 * MIB,
+  jsonDepth: 32,
+  syncBodyBytes: 32 * MIB,
+  pathBytes: 1024,
+  pathSegments: 64,
+  queryCharacters: 2000,
+  searchResults: 50,
+  listItems: 100,
+  /** Deletions up to this many files are done within the request. */
+  inlineDeleteFiles: 1000,
+  workspaceFiles: 1_000_000,
+  workspaceBytes: 10 * 1024 * MIB,
+  workspaceKeys: 100,
+  workspaceRunningJobs: 10,
+} as const;

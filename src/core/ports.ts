@@ -1,0 +1,194 @@
+import type { Chunk, ChunkKind } from "./chunk.ts";
+
+/**
+ * Turns text into vectors.
+ * Errors: `upstream_unavailable` when retries are spent, `budget_exhausted` before a call that is not paid for.
+ */
+export interface Embedder {
+  /** Name and length of the vectors: two collections with the same identity may be mixed, others never. */
+  readonly model: string;
+  readonly dimensions: number;
+  /** One unit-length vector for each text, in order. Batching, retries and time-outs are inside. */
+  embed(texts: string[], signal?: AbortSignal): Promise<Embeddings>;
+}
+
+export interface Embeddings {
+  vectors: number[][];
+  /** Tokens that the provider counted. */
+  tokens: number;
+}
+
+/** A vector and the metadata that searches filter by (equality only). */
+export interface VectorRecord {
+  id: string;
+  vector: number[];
+  metadata: Record<string, string | number | boolean>;
+}
+
+/** A filter that Chroma can do exactly: all conditions hold; within one, any of the values. */
+export interface VectorFilter {
+  key: string;
+  anyOf: (string | number)[];
+}
+
+export interface VectorHit {
+  id: string;
+  /** Cosine distance, 0..2; lower is better. */
+  distance: number;
+}
+
+/** One collection of vectors for each workspace and embedding model. Errors: `upstream_unavailable`. */
+export interface VectorStore {
+  /** Finds or creates the collection; returns its id, which all other calls take. */
+  openCollection(name: string, metadata: Record<string, string | number>): Promise<string>;
+  /** Null where no collection has that name. */
+  findCollection(name: string): Promise<string | null>;
+  deleteCollection(name: string): Promise<void>;
+  /** Idempotent by id. Splits into the batches that the server takes. */
+  upsert(collectionId: string, records: VectorRecord[]): Promise<void>;
+  delete(collectionId: string, ids: string[]): Promise<void>;
+  /** Nearest first. */
+  query(collectionId: string, vector: number[], limit: number, filters: VectorFilter[]): Promise<VectorHit[]>;
+  /** The vectors of those ids that exist. */
+  get(collectionId: string, ids: string[]): Promise<Map<string, number[]>>;
+  /** Those of the ids that exist. */
+  existing(collectionId: string, ids: string[]): Promise<Set<string>>;
+  /** Ids in the collection, a page at a time. */
+  list(collectionId: string, offset: number, limit: number): Promise<string[]>;
+  count(collectionId: string): Promise<number>;
+  /** A cheap liveness probe. */
+  ping(): Promise<void>;
+}
+
+// ---------------------------------------------------------------------------------- WorkspaceIndex
+
+/** A chunk that the consumer wants a file to have; `embedHash` identifies model and embedded text. */
+export interface PlannedChunk {
+  embedHash: string;
+}
+
+export interface FileToPlan {
+  path: string;
+  generation: number;
+  chunks: PlannedChunk[];
+}
+
+/**
+ * What is to be done for one file.
+ * `stale`: a newer generation (or a deletion) has been seen; nothing is to be done.
+ * `write`: for each chunk, in order, its id and where its vector comes from.
+ */
+export type FilePlan =
+  | { path: string; outcome: "stale" }
+  | {
+      path: string;
+      outcome: "write";
+      /** Generation that the plan was made against; `commit` refuses when it has moved on. */
+      baseGeneration: number;
+      chunks: PlannedWrite[];
+    };
+
+export interface PlannedWrite {
+  id: string;
+  /** `kept`: the vector stands in the collection under this id. `copy`: take it from `donorId`. `embed`: pay for it. */
+  vector: "kept" | "copy" | "embed";
+  donorId?: string;
+}
+
+export interface FileToCommit {
+  path: string;
+  generation: number;
+  baseGeneration: number;
+  language: string;
+  chunks: CommittedChunk[];
+}
+
+export interface CommittedChunk extends Chunk {
+  id: string;
+  embedHash: string;
+}
+
+export type FileCommit =
+  /** Committed (or already so). `obsolete` vectors are to be deleted, then settled. */
+  | { path: string; outcome: "committed"; obsolete: string[] }
+  /** A newer generation won: `obsolete` holds the vectors written in vain. */
+  | { path: string; outcome: "stale"; obsolete: string[] }
+  /** The base moved on since the plan: plan again. */
+  | { path: string; outcome: "conflict" };
+
+export interface StoredChunk extends Chunk {
+  id: string;
+  path: string;
+  language: string;
+}
+
+/** Restricts a search to files and chunks; empty arrays do not restrict. `path` selects a file or a folder. */
+export interface ChunkFilter {
+  path: string | null;
+  languages: string[];
+  extensions: string[];
+  kinds: ChunkKind[];
+}
+
+export interface LexicalHit {
+  id: string;
+  path: string;
+  /** BM25, turned so that higher is better; comparable within one answer only. */
+  bm25: number;
+}
+
+export interface IndexStats {
+  files: number;
+  chunks: number;
+  languages: Record<string, number>;
+  /** Milliseconds since the epoch of the newest commit or removal, or null. */
+  updatedAtMs: number | null;
+}
+
+export interface FileSymbols {
+  chunkedBy: "syntax" | "lines" | null;
+  symbols: { name: string; kind: ChunkKind; parent: string | null; startLine: number; endLine: number }[];
+}
+
+/**
+ * The single writer of a workspace's derived state, one Durable Object for each workspace.
+ * It refuses a generation older than one that it has seen, deletions included, and remembers each vector
+ * that was promised or condemned until the vector store has it so (`settle`).
+ */
+export interface WorkspaceIndex {
+  plan(files: FileToPlan[]): Promise<FilePlan[]>;
+  commit(files: FileToCommit[]): Promise<FileCommit[]>;
+  /** Removes files, and remembers the generation so that late writers are refused. Returns condemned vectors. */
+  remove(files: { path: string; generation: number }[]): Promise<{ chunks: number; obsolete: string[] }>;
+  /** The vector store no longer holds these ids. */
+  settle(ids: string[]): Promise<void>;
+  /** Vectors promised or condemned before the time that were never settled: work for repair. */
+  unsettled(beforeMs: number, limit: number): Promise<string[]>;
+  /** `match` is an FTS5 expression with every term quoted (see `lexical-query.ts`). */
+  lexical(match: string, filter: ChunkFilter, limit: number): Promise<LexicalHit[]>;
+  /** Chunks by id, in the order asked for; unknown ids are left out. */
+  chunks(ids: string[]): Promise<StoredChunk[]>;
+  symbols(path: string): Promise<FileSymbols>;
+  /** Generation that each of the paths has in the index; absent paths are left out. */
+  generations(paths: string[]): Promise<{ path: string; generation: number }[]>;
+  stats(): Promise<IndexStats>;
+  /** Forgets everything: the last step of deleting a workspace. */
+  clear(): Promise<void>;
+}
+
+// ------------------------------------------------------------------------------------------- queue
+
+/** Messages of the queue `indexing`. Small by construction: at most 128 KB each. */
+export type IndexingMessage =
+  /** Index these files if their generation still stands. */
+  | { kind: "index"; workspaceId: string; jobId: string; files: { path: string; generation: number }[] }
+  /** Turn the job's selection of stored files into `index` messages, a page at a time. */
+  | { kind: "expand"; workspaceId: string; jobId: string; afterPath: string }
+  /** Unpack a spooled archive into files, then index them. */
+  | { kind: "archive"; workspaceId: string; jobId: string }
+  /** Delete the files that the job selects. */
+  | { kind: "delete"; workspaceId: string; jobId: string };
+
+export interface MessageQueue {
+  send(messages: IndexingMessage[]): Promise<void>;
+}

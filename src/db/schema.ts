@@ -1,0 +1,214 @@
+import { sql } from "drizzle-orm";
+import { index, integer, primaryKey, sqliteTable, text, uniqueIndex } from "drizzle-orm/sqlite-core";
+import type { ChunkedBy } from "../core/chunk.ts";
+
+/** Times are milliseconds since the epoch; sizes are bytes; JSON columns are typed. */
+
+export const workspaces = sqliteTable("workspaces", {
+  id: text().primaryKey(),
+  name: text().notNull(),
+  /** Counts accepted changes. Each accepted file or deletion takes the next value. */
+  generation: integer().notNull().default(0),
+  /** Identity of the embeddings in use; null until the first file is indexed. */
+  embeddingModel: text("embedding_model"),
+  embeddingDimensions: integer("embedding_dimensions"),
+  /** Chroma's id of the collection in use. */
+  collectionId: text("collection_id"),
+  monthlyTokenBudget: integer("monthly_token_budget"),
+  maxFiles: integer("max_files"),
+  maxBytes: integer("max_bytes"),
+  createdAt: integer("created_at").notNull(),
+  /** Set while the workspace is being deleted: its keys are refused. */
+  deletedAt: integer("deleted_at"),
+});
+
+export const apiKeys = sqliteTable(
+  "api_keys",
+  {
+    id: text().primaryKey(),
+    workspaceId: text("workspace_id").notNull(),
+    name: text().notNull(),
+    /** SHA-256 of the key, hexadecimal. The key itself is never stored. */
+    digest: text().notNull(),
+    /** The first characters of the key, to recognise it by. */
+    prefix: text().notNull(),
+    scopes: text({ mode: "json" }).$type<string[]>().notNull(),
+    /** Lower (or, by root, higher) limits: policy → quota. */
+    limits: text({ mode: "json" }).$type<Record<string, { requests: number; window_seconds: number }>>(),
+    /** The id whose rate-limit bucket this key shares: its own, or the one that it was rotated from. */
+    bucketId: text("bucket_id").notNull(),
+    createdBy: text("created_by"),
+    createdAt: integer("created_at").notNull(),
+    expiresAt: integer("expires_at"),
+    lastUsedAt: integer("last_used_at"),
+    revokedAt: integer("revoked_at"),
+  },
+  (t) => [uniqueIndex("api_keys_digest").on(t.digest), index("api_keys_workspace").on(t.workspaceId, t.id)],
+);
+
+export type FileStatus = "pending" | "indexed" | "skipped" | "failed";
+
+/** What was accepted. Index and vectors are derived from it and carry its generation. */
+export const files = sqliteTable(
+  "files",
+  {
+    workspaceId: text("workspace_id").notNull(),
+    path: text().notNull(),
+    generation: integer().notNull(),
+    size: integer().notNull(),
+    /** Of the bytes as uploaded, hexadecimal. */
+    sha256: text().notNull(),
+    /** Random part of the R2 key `ws/<workspace>/blobs/<blob>`; null where nothing is stored. */
+    blob: text(),
+    language: text().notNull(),
+    status: text().$type<FileStatus>().notNull(),
+    skipReason: text("skip_reason"),
+    error: text(),
+    chunks: integer().notNull().default(0),
+    chunkedBy: text("chunked_by").$type<ChunkedBy>(),
+    updatedAt: integer("updated_at").notNull(),
+    indexedAt: integer("indexed_at"),
+  },
+  (t) => [
+    primaryKey({ columns: [t.workspaceId, t.path] }),
+    index("files_status").on(t.workspaceId, t.status),
+    index("files_sha256").on(t.workspaceId, t.sha256),
+  ],
+);
+
+/** R2 objects that no row owns any more: to be deleted, then forgotten. Written with the change that frees them. */
+export const blobGarbage = sqliteTable("blob_garbage", {
+  key: text().primaryKey(),
+  workspaceId: text("workspace_id").notNull(),
+  createdAt: integer("created_at").notNull(),
+});
+
+/** Deleted files: what the derived side may still hold, and what a restored backup must not bring back. */
+export const tombstones = sqliteTable(
+  "tombstones",
+  {
+    workspaceId: text("workspace_id").notNull(),
+    path: text().notNull(),
+    generation: integer().notNull(),
+    deletedAt: integer("deleted_at").notNull(),
+    /** When index and vectors were found clean of it. */
+    settledAt: integer("settled_at"),
+  },
+  (t) => [
+    primaryKey({ columns: [t.workspaceId, t.path] }),
+    index("tombstones_open").on(t.deletedAt).where(sql`settled_at IS NULL`),
+  ],
+);
+
+export type JobKind = "upload" | "archive" | "index" | "delete" | "delete_workspace";
+export type JobStatus = "queued" | "running" | "paused" | "succeeded" | "failed" | "cancelled";
+
+/** What a job works on; which members are set depends on its kind. */
+export interface JobSpec {
+  path?: string;
+  recursive?: boolean;
+  extensions?: string[];
+  excludePatterns?: string[];
+  maxFileSize?: number;
+  force?: boolean;
+  all?: boolean;
+  /** R2 key of the spooled archive, and its form. */
+  spool?: string;
+  archive?: "zip" | "tar.gz";
+  useDefaultIgnores?: boolean;
+  allowSecrets?: boolean;
+}
+
+export const jobs = sqliteTable(
+  "jobs",
+  {
+    id: text().primaryKey(),
+    workspaceId: text("workspace_id").notNull(),
+    keyId: text("key_id"),
+    requestId: text("request_id"),
+    kind: text().$type<JobKind>().notNull(),
+    status: text().$type<JobStatus>().notNull(),
+    spec: text({ mode: "json" }).$type<JobSpec>().notNull(),
+    /** All files of the job are in `job_files`. A job is done when this is set and none is pending. */
+    expanded: integer({ mode: "boolean" }).notNull(),
+    error: text(),
+    receipt: text({ mode: "json" }).$type<Record<string, number>>(),
+    createdAt: integer("created_at").notNull(),
+    startedAt: integer("started_at"),
+    updatedAt: integer("updated_at").notNull(),
+    finishedAt: integer("finished_at"),
+  },
+  (t) => [
+    index("jobs_workspace").on(t.workspaceId, t.id),
+    index("jobs_running").on(t.workspaceId, t.status),
+    index("jobs_stalled").on(t.status, t.updatedAt),
+  ],
+);
+
+export type JobFileStatus = "pending" | "indexed" | "unchanged" | "deleted" | "skipped" | "failed";
+
+/** One row for each file of a job: counts are computed from these, so a message delivered twice counts once. */
+export const jobFiles = sqliteTable(
+  "job_files",
+  {
+    jobId: text("job_id").notNull(),
+    path: text().notNull(),
+    generation: integer().notNull(),
+    status: text().$type<JobFileStatus>().notNull(),
+    reason: text(),
+    message: text(),
+    chunks: integer().notNull().default(0),
+    embedded: integer().notNull().default(0),
+    reused: integer().notNull().default(0),
+    tokens: integer().notNull().default(0),
+  },
+  (t) => [primaryKey({ columns: [t.jobId, t.path] }), index("job_files_status").on(t.jobId, t.status)],
+);
+
+/** First answers kept for `Idempotency-Key`. */
+export const idempotency = sqliteTable(
+  "idempotency",
+  {
+    /** SHA-256 of workspace, key, route and the caller's key. */
+    id: text().primaryKey(),
+    workspaceId: text("workspace_id").notNull(),
+    /** SHA-256 of the request. */
+    requestDigest: text("request_digest").notNull(),
+    /** Null while the first request is still running. */
+    status: integer(),
+    headers: text({ mode: "json" }).$type<Record<string, string>>(),
+    body: text(),
+    createdAt: integer("created_at").notNull(),
+  },
+  (t) => [index("idempotency_created").on(t.createdAt)],
+);
+
+/** Aggregated per type, subject and minute; see `audit/event.ts`. */
+export const securityEvents = sqliteTable(
+  "security_events",
+  {
+    id: text().primaryKey(),
+    /** Null for events that no workspace owns. */
+    workspaceId: text("workspace_id"),
+    type: text().notNull(),
+    at: integer().notNull(),
+    count: integer().notNull().default(1),
+    ip: text(),
+    route: text(),
+    keyId: text("key_id"),
+    requestId: text("request_id"),
+    detail: text({ mode: "json" }).$type<Record<string, string | number | boolean>>(),
+  },
+  (t) => [
+    index("security_events_workspace").on(t.workspaceId, t.id),
+    index("security_events_at").on(t.at),
+    index("security_events_type").on(t.type, t.id),
+  ],
+);
+
+/** Facts that a person attests or that the cron measures: name → time and detail. Read by the checklist. */
+export const attestations = sqliteTable("attestations", {
+  name: text().primaryKey(),
+  at: integer().notNull(),
+  detail: text(),
+});

@@ -1,0 +1,99 @@
+import { DevFlowError } from "../core/errors.ts";
+
+/** The media type of a request, lower-cased and without parameters; empty where none is given. */
+export function mediaType(request: Request): string {
+  return (request.headers.get("content-type") ?? "").split(";")[0]?.trim().toLowerCase() ?? "";
+}
+
+/** Refuses what the route does not take: another media type, or a compressed body. */
+export function requireMediaType(request: Request, allowed: readonly string[]): void {
+  const encoding = (request.headers.get("content-encoding") ?? "identity").trim().toLowerCase();
+  if (encoding !== "identity" && encoding !== "") {
+    throw new DevFlowError("unsupported_media_type", "Send the body without Content-Encoding.");
+  }
+  if (allowed.includes("*/*") || allowed.includes(mediaType(request))) return;
+  throw new DevFlowError("unsupported_media_type", `Send the body as ${allowed.join(" or ")}.`, {
+    headers: { accept: allowed.join(", ") },
+  });
+}
+
+/** Content-Length as a number, or null where it is absent. */
+export function contentLength(request: Request): number | null {
+  const text = request.headers.get("content-length");
+  if (text === null) return null;
+  if (!/^\d{1,15}$/.test(text)) throw new DevFlowError("invalid_request", "Content-Length is not a number.");
+  return Number(text);
+}
+
+/** The failure for a body over its limit. */
+export function tooLarge(maxBytes: number): DevFlowError {
+  return new DevFlowError("payload_too_large", `The body is larger than ${maxBytes} bytes.`, {
+    members: { max_bytes: maxBytes },
+  });
+}
+
+/**
+ * The body, counted while it streams: Content-Length is the client's word only.
+ * Errors: `payload_too_large` past `maxBytes`.
+ */
+export async function readBytes(request: Request, maxBytes: number): Promise<Uint8Array<ArrayBuffer>> {
+  const declared = contentLength(request);
+  if (declared !== null && declared > maxBytes) throw tooLarge(maxBytes);
+  if (request.body === null) return new Uint8Array(0);
+  const parts: Uint8Array[] = [];
+  let length = 0;
+  for await (const part of request.body) {
+    length += part.byteLength;
+    if (length > maxBytes) throw tooLarge(maxBytes);
+    parts.push(part);
+  }
+  const bytes = new Uint8Array(length);
+  let offset = 0;
+  for (const part of parts) {
+    bytes.set(part, offset);
+    offset += part.byteLength;
+  }
+  return bytes;
+}
+
+/**
+ * JSON of bounded size and depth. Depth is counted before parsing, so that nesting cannot exhaust the stack.
+ * Errors: `payload_too_large`; `invalid_request` for bytes that are not UTF-8, malformed JSON, or too deep.
+ */
+export async function readJson(request: Request, maxBytes: number, maxDepth: number): Promise<unknown> {
+  const bytes = await readBytes(request, maxBytes);
+  let text: string;
+  try {
+    text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: false }).decode(bytes);
+  } catch (cause) {
+    throw new DevFlowError("invalid_request", "The body is not valid UTF-8.", { cause });
+  }
+  if (text.trim() === "") throw new DevFlowError("invalid_request", "The body is empty; send JSON.");
+  if (depthOf(text) > maxDepth) {
+    throw new DevFlowError("invalid_request", `The JSON is nested deeper than ${maxDepth} levels.`);
+  }
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw new DevFlowError("invalid_request", "The body is not valid JSON.", { cause });
+  }
+}
+
+/** Deepest nesting of arrays and objects; strings are skipped. Says nothing of validity. */
+export function depthOf(json: string): number {
+  let depth = 0;
+  let deepest = 0;
+  let inString = false;
+  for (let i = 0; i < json.length; i++) {
+    const code = json.charCodeAt(i);
+    if (inString) {
+      if (code === 0x5c) i++;
+      else if (code === 0x22) inString = false;
+    } else if (code === 0x22) inString = true;
+    else if (code === 0x7b || code === 0x5b) {
+      depth++;
+      if (depth > deepest) deepest = depth;
+    } else if (code === 0x7d || code === 0x5d) depth--;
+  }
+  return deepest;
+}

@@ -1,0 +1,41 @@
+import type { Context } from "hono";
+import type { Config } from "../config.ts";
+import { DevFlowError } from "../core/errors.ts";
+import type { Logger } from "../core/log.ts";
+import type { Principal, WorkspacePrincipal } from "../core/principal.ts";
+import type { Services } from "../services.ts";
+import type { Timing } from "./timing.ts";
+
+/** What middleware leaves for those after it; all are set before a handler runs, `principal` but for public routes. */
+export interface Variables {
+  requestId: string;
+  log: Logger;
+  timing: Timing;
+  config: Config;
+  services: Services;
+  /** Address of the client: `CF-Connecting-IP` alone is believed. */
+  ip: string;
+  /** Identity of the matched route, such as `GET /v1/files`; undefined where none matched. */
+  route: string | undefined;
+  principal: Principal | undefined;
+}
+
+export interface AppEnv {
+  Bindings: Env;
+  Variables: Variables;
+}
+
+export type AppContext = Context<AppEnv>;
+
+/** The workspace's credential that the request came with; the root key has no workspace. */
+export function workspaceOf(c: AppContext): WorkspacePrincipal {
+  const principal = c.get("principal");
+  if (principal === undefined) throw new DevFlowError("unauthenticated", "This route needs a credential.");
+  if (principal.kind === "root") {
+    throw new DevFlowError(
+      "insufficient_scope",
+      "The root key administers workspaces; use a workspace's API key for its data.",
+    );
+  }
+  return principal;
+}

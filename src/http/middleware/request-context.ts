@@ -1,0 +1,29 @@
+import { createMiddleware } from "hono/factory";
+import { newId } from "../../core/ids.ts";
+import type { Logger } from "../../core/log.ts";
+import type { AppEnv } from "../context.ts";
+import { Timing } from "../timing.ts";
+
+/** Gives the request its id, logger and timing, and writes one line when it is answered. */
+export function requestContext(log: Logger) {
+  return createMiddleware<AppEnv>(async function requestContextMiddleware(c, next) {
+    const requestId = newId("req");
+    const started = Date.now();
+    c.set("requestId", requestId);
+    c.set("log", log.with({ request_id: requestId }));
+    c.set("timing", new Timing());
+    c.set("ip", c.req.header("cf-connecting-ip") ?? "unknown");
+    await next();
+    c.res.headers.set("x-request-id", requestId);
+    const durationMs = Date.now() - started;
+    c.get("timing").add("total", durationMs);
+    const timing = c.get("timing").header();
+    if (timing !== null) c.res.headers.set("server-timing", timing);
+    c.get("log").info("request", {
+      method: c.req.method,
+      route: c.get("route") ?? null,
+      status: c.res.status,
+      duration_ms: durationMs,
+    });
+  });
+}

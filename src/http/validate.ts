@@ -1,0 +1,71 @@
+import type { z } from "zod";
+import { DevFlowError, type FieldError } from "../core/errors.ts";
+
+/** Parses by the schema. Errors: `invalid_request` with a pointer for each refused field. */
+export function validate<S extends z.ZodType>(schema: S, value: unknown, root: string): z.output<S> {
+  const result = schema.safeParse(value);
+  if (result.success) return result.data;
+  throw new DevFlowError("invalid_request", detailOf(result.error, root), {
+    errors: fieldErrors(result.error, root).slice(0, 50),
+  });
+}
+
+function detailOf(error: z.ZodError, root: string): string {
+  const [first] = fieldErrors(error, root);
+  return first === undefined ? "The request is invalid." : `${first.pointer || "The body"}: ${first.message}`;
+}
+
+function fieldErrors(error: z.ZodError, root: string): FieldError[] {
+  return error.issues.flatMap((issue) => {
+    const pointer = root + issue.path.map((part) => `/${escapePointer(String(part))}`).join("");
+    if (issue.code === "unrecognized_keys") {
+      return issue.keys.map((key) => ({
+        pointer: `${pointer}/${escapePointer(key.slice(0, 100))}`,
+        message: "Unknown field.",
+      }));
+    }
+    return [{ pointer, message: issue.message }];
+  });
+}
+
+/** RFC 6901, section 3. */
+function escapePointer(part: string): string {
+  return part.replaceAll("~", "~0").replaceAll("/", "~1");
+}
+
+/**
+ * The query as it stands in the URL, each value decoded once. A name that is given twice is refused,
+ * and so is what does not decode to UTF-8: `URLSearchParams` would put U+FFFD in its place silently.
+ */
+export function parseQuery(url: string): Record<string, string> {
+  const start = url.indexOf("?");
+  const end = url.indexOf("#");
+  const search = start < 0 ? "" : url.slice(start + 1, end < 0 ? undefined : end);
+  const values: Record<string, string> = Object.create(null);
+  for (const pair of search.split("&")) {
+    if (pair === "") continue;
+    const at = pair.indexOf("=");
+    const name = decode(at < 0 ? pair : pair.slice(0, at), null);
+    const value = decode(at < 0 ? "" : pair.slice(at + 1), name);
+    if (name in values) throw queryError(name, "Given more than once.");
+    values[name] = value;
+  }
+  return values;
+}
+
+function decode(text: string, name: string | null): string {
+  try {
+    return decodeURIComponent(text.replaceAll("+", " "));
+  } catch (cause) {
+    if (name === "path") {
+      throw new DevFlowError("invalid_path", "Invalid file path: it is not valid UTF-8.", { cause });
+    }
+    throw queryError(name ?? "", "Not valid percent-encoded UTF-8.");
+  }
+}
+
+function queryError(name: string, message: string): DevFlowError {
+  return new DevFlowError("invalid_request", `/query/${name}: ${message}`, {
+    errors: [{ pointer: `/query/${escapePointer(name)}`, message }],
+  });
+}

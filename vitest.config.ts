@@ -1,0 +1,51 @@
+import { cloudflareTest, readD1Migrations } from "@cloudflare/vitest-pool-workers";
+import { defineConfig } from "vitest/config";
+
+/**
+ * unit: pure modules, in Node. integration: the Worker inside workerd with real D1, R2, queues and Durable
+ * Objects, and a real Chroma server and embedding model beside it. stack: whole processes, as users start them.
+ */
+export default defineConfig({
+  test: {
+    projects: [
+      {
+        test: { name: "unit", include: ["test/unit/**/*.test.ts"], testTimeout: 30_000 },
+      },
+      {
+        plugins: [
+          cloudflareTest(async ({ inject }) => ({
+            wrangler: { configPath: "./wrangler.toml" },
+            miniflare: {
+              bindings: {
+                TEST_MIGRATIONS: await readD1Migrations("./migrations"),
+                LOG_LEVEL: "error",
+                CHROMA_URL: inject<string>("chromaUrl"),
+                OPENAI_BASE_URL: inject<string>("embeddingsUrl"),
+                OPENAI_API_KEY: "local",
+                EMBEDDING_MODEL: "all-MiniLM-L6-v2",
+                EMBEDDING_DIMENSIONS: "384",
+                EMBEDDING_MAX_TOKENS: "256",
+                RATE_LIMIT_MULTIPLIER: "100000",
+              },
+            },
+          })),
+        ],
+        test: {
+          name: "integration",
+          include: ["test/integration/**/*.test.ts"],
+          globalSetup: ["./test/support/upstreams.ts"],
+          setupFiles: ["./test/support/migrate.ts"],
+          testTimeout: 30_000,
+        },
+      },
+      {
+        test: {
+          name: "stack",
+          include: ["test/stack/**/*.test.ts"],
+          testTimeout: 180_000,
+          hookTimeout: 180_000,
+        },
+      },
+    ],
+  },
+});
