@@ -29,7 +29,7 @@ function importsOf(file: string): string[] {
 }
 
 /** Sentences on imports that point up or sideways. */
-export function violations(file: string, imports: string[]): string[] {
+function violations(file: string, imports: string[]): string[] {
   const from = unit(file);
   return imports.flatMap((target) => {
     const to = unit(target);
