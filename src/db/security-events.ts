@@ -1,0 +1,88 @@
+import { and, desc, eq, gte, lt, notLike, sql } from "drizzle-orm";
+import type { SecurityEvent } from "../core/security-event.ts";
+import type { Database } from "./database.ts";
+import { securityEvents } from "./schema.ts";
+
+/** One row; where the id is there already (the same type, subject and minute), the counts are added. */
+export function insertSecurityEvent(db: Database, event: SecurityEvent) {
+  return db
+    .insert(securityEvents)
+    .values(event)
+    .onConflictDoUpdate({
+      target: securityEvents.id,
+      set: { count: sql`${securityEvents.count} + excluded.count`, requestId: sql`excluded.request_id` },
+    });
+}
+
+export interface SecurityEventQuery {
+  /** Null: every workspace's, and those that no workspace owns. */
+  workspaceId: string | null;
+  type: string | null;
+  sinceMs: number | null;
+  /** Id of the last event of the page before, or null. */
+  beforeId: string | null;
+  limit: number;
+}
+
+/** Newest first: ids sort by time. */
+export function selectSecurityEvents(db: Database, query: SecurityEventQuery) {
+  return db
+    .select()
+    .from(securityEvents)
+    .where(
+      and(
+        query.workspaceId === null ? undefined : eq(securityEvents.workspaceId, query.workspaceId),
+        query.type === null ? undefined : eq(securityEvents.type, query.type),
+        query.sinceMs === null ? undefined : gte(securityEvents.at, query.sinceMs),
+        query.beforeId === null ? undefined : lt(securityEvents.id, query.beforeId),
+      ),
+    )
+    .orderBy(desc(securityEvents.id))
+    .limit(query.limit);
+}
+
+/** Deletes at most `limit` events from before the time. */
+export function deleteSecurityEventsBefore(db: Database, beforeMs: number, limit: number) {
+  const old = db
+    .select({ id: securityEvents.id })
+    .from(securityEvents)
+    .where(lt(securityEvents.at, beforeMs))
+    .limit(limit);
+  return db
+    .delete(securityEvents)
+    .where(sql`${securityEvents.id} IN ${old}`)
+    .returning({ id: securityEvents.id });
+}
+
+/** Whole addresses of events from before the time; a shortened one holds a slash. */
+export function selectWholeAddresses(db: Database, beforeMs: number, limit: number) {
+  return db
+    .selectDistinct({ ip: securityEvents.ip })
+    .from(securityEvents)
+    .where(
+      and(
+        lt(securityEvents.at, beforeMs),
+        notLike(securityEvents.ip, "%/%"),
+        sql`${securityEvents.ip} IS NOT NULL`,
+      ),
+    )
+    .limit(limit);
+}
+
+/** Shortens an address in the events from before the time. */
+export function shortenAddress(db: Database, ip: string, shortened: string, beforeMs: number) {
+  return db
+    .update(securityEvents)
+    .set({ ip: shortened })
+    .where(and(eq(securityEvents.ip, ip), lt(securityEvents.at, beforeMs)));
+}
+
+/** When the newest event of the type happened (milliseconds), or null. */
+export function selectNewest(db: Database, type: string) {
+  return db
+    .select({ at: securityEvents.at })
+    .from(securityEvents)
+    .where(and(eq(securityEvents.type, type)))
+    .orderBy(desc(securityEvents.id))
+    .limit(1);
+}
