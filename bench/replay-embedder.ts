@@ -1,0 +1,58 @@
+import { createHash } from "node:crypto";
+import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+
+const DIMENSIONS = 384;
+
+/**
+ * Answers `/v1/embeddings` at once with vectors derived from the text's hash, so that a measurement of
+ * indexing leaves the model's time out. The vectors mean nothing; they are as large as real ones.
+ */
+export async function startReplayEmbedder(): Promise<{ url: string; stop(): void }> {
+  const server: Server = createServer(async (request, response) => {
+    const parts: Buffer[] = [];
+    for await (const part of request) parts.push(part as Buffer);
+    if (request.method !== "POST") {
+      response.end(JSON.stringify({ object: "list", data: [] }));
+      return;
+    }
+    const { input, model } = JSON.parse(Buffer.concat(parts).toString()) as { input: string | string[]; model: string };
+    const texts = Array.isArray(input) ? input : [input];
+    response.setHeader("content-type", "application/json");
+    response.end(
+      JSON.stringify({
+        object: "list",
+        model,
+        data: texts.map((text, index) => ({ object: "embedding", index, embedding: vectorOf(text) })),
+        usage: { prompt_tokens: texts.length, total_tokens: texts.length },
+      }),
+    );
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1`,
+    stop: () => {
+      server.closeAllConnections();
+      server.close();
+    },
+  };
+}
+
+/** 384 little-endian floats in base64, of length 1. */
+function vectorOf(text: string): string {
+  const floats = new Float32Array(DIMENSIONS);
+  let seed = createHash("sha256").update(text).digest().readUInt32LE(0) || 1;
+  let squares = 0;
+  for (let i = 0; i < DIMENSIONS; i++) {
+    // xorshift32 (Marsaglia, 2003)
+    seed ^= seed << 13;
+    seed ^= seed >>> 17;
+    seed ^= seed << 5;
+    const value = (seed >>> 0) / 0xffffffff - 0.5;
+    floats[i] = value;
+    squares += value * value;
+  }
+  const norm = Math.sqrt(squares);
+  for (let i = 0; i < DIMENSIONS; i++) floats[i] = (floats[i] ?? 0) / norm;
+  return Buffer.from(floats.buffer).toString("base64");
+}
