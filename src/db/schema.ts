@@ -7,8 +7,13 @@ import type { ChunkedBy } from "../core/chunk.ts";
 export const workspaces = sqliteTable("workspaces", {
   id: text().primaryKey(),
   name: text().notNull(),
-  /** Counts accepted changes. Each accepted file or deletion takes the next value. */
+  /** Counts accepted changes. Each change, of one file or of many at once, takes the next value. */
   generation: integer().notNull().default(0),
+  /** The change accepted last: the other statements of its batch do their work only if it was accepted. */
+  lastChange: text("last_change"),
+  /** Rows in `files`, and bytes in their blobs; kept by the statements that change them. */
+  storedFiles: integer("stored_files").notNull().default(0),
+  storedBytes: integer("stored_bytes").notNull().default(0),
   /** Identity of the embeddings in use; null until the first file is indexed. */
   embeddingModel: text("embedding_model"),
   embeddingDimensions: integer("embedding_dimensions"),
@@ -115,6 +120,8 @@ export interface JobSpec {
   /** R2 key of the spooled archive, and its form. */
   spool?: string;
   archive?: "zip" | "tar.gz";
+  /** Generation that the job's changes take: that of its acceptance, so that what came later wins. */
+  generation?: number;
   useDefaultIgnores?: boolean;
   allowSecrets?: boolean;
 }
