@@ -1,0 +1,140 @@
+import OpenAI from "openai";
+import { mapBounded } from "../core/bounded.ts";
+import { DevFlowError } from "../core/errors.ts";
+import type { Embedder, Embeddings } from "../core/ports.ts";
+import type { Secret } from "../core/secret.ts";
+import { maxTokensOf, truncateUtf8 } from "../core/tokens.ts";
+import { unavailable } from "./unavailable.ts";
+
+export interface OpenAiEmbedderOptions {
+  apiKey: Secret;
+  baseUrl: string;
+  model: string;
+  /** Length of the vectors. */
+  dimensions: number;
+  /** Tokens that the model reads of one input. */
+  maxTokens: number;
+  /** Does time-outs and retries; the SDK's own are off. */
+  fetch: typeof fetch;
+}
+
+/** OpenAI's bounds of one request. */
+const MAX_INPUTS = 2048;
+const MAX_REQUEST_TOKENS = 300_000;
+/** Requests side by side: a Worker has 6 connections, and the other stores need theirs. */
+const WIDTH = 3;
+/** Text beyond eight bytes a token is cut before it is sent: no usual text has fewer tokens than that. */
+const BYTES_PER_TOKEN = 8;
+const SERVICE = "The embedding service";
+
+/**
+ * Embeddings by the OpenAI API, or by any server that speaks it.
+ * Errors: `upstream_unavailable`, also where the answer does not fit the question (count, length, not a number).
+ */
+export class OpenAiEmbedder implements Embedder {
+  readonly model: string;
+  readonly dimensions: number;
+  readonly #maxTokens: number;
+  readonly #client: OpenAI;
+
+  constructor(options: OpenAiEmbedderOptions) {
+    this.model = options.model;
+    this.dimensions = options.dimensions;
+    this.#maxTokens = options.maxTokens;
+    this.#client = new OpenAI({
+      apiKey: options.apiKey.reveal(),
+      baseURL: options.baseUrl,
+      organization: null,
+      project: null,
+      maxRetries: 0,
+      // The fetch below bounds each attempt; this one only must not strike before it is through.
+      timeout: 3_600_000,
+      logLevel: "off",
+      fetch: options.fetch,
+    });
+  }
+
+  async embed(texts: string[], signal?: AbortSignal): Promise<Embeddings> {
+    const inputs = texts.map((text) => embeddable(text, this.#maxTokens * BYTES_PER_TOKEN));
+    const answers = await mapBounded(batches(inputs), WIDTH, (batch) => this.#embedBatch(batch, signal));
+    return {
+      vectors: answers.flatMap(({ vectors }) => vectors),
+      tokens: answers.reduce((sum, { tokens }) => sum + tokens, 0),
+    };
+  }
+
+  async #embedBatch(inputs: string[], signal: AbortSignal | undefined): Promise<Embeddings> {
+    try {
+      return await this.#request(inputs, signal);
+    } catch (cause) {
+      if (cause instanceof DevFlowError) throw cause;
+      // A 400 is an input over the model's length, where the server does not cut it itself. A token is at least a
+      // byte, so inputs of `maxTokens` bytes pass whatever the vocabulary.
+      const shorter = inputs.map((input) => truncateUtf8(input, this.#maxTokens));
+      const overLong = shorter.some((input, i) => input.length !== inputs[i]?.length);
+      if (!(cause instanceof OpenAI.BadRequestError && overLong)) throw unavailable(SERVICE, cause);
+      return await this.#request(shorter, signal).catch((second) => {
+        throw second instanceof DevFlowError ? second : unavailable(SERVICE, second);
+      });
+    }
+  }
+
+  async #request(input: string[], signal: AbortSignal | undefined): Promise<Embeddings> {
+    const response = await this.#client.embeddings.create(
+      {
+        model: this.model,
+        input,
+        // Only these models can shorten their vectors; others refuse the parameter.
+        ...(this.model.startsWith("text-embedding-3-") ? { dimensions: this.dimensions } : {}),
+      },
+      signal ? { signal } : {},
+    );
+    const vectors = new Array<number[]>(input.length);
+    for (const { index, embedding } of response.data ?? []) {
+      if (embedding.length !== this.dimensions) throw malformed(`a vector of ${embedding.length} numbers`);
+      vectors[index] = toUnitLength(embedding);
+    }
+    for (let i = 0; i < input.length; i++) {
+      if (vectors[i] === undefined) throw malformed(`no vector for input ${i} of ${input.length}`);
+    }
+    return { vectors, tokens: response.usage?.total_tokens ?? response.usage?.prompt_tokens ?? 0 };
+  }
+}
+
+/** What a provider takes: no empty input, well-formed Unicode, bounded length. */
+function embeddable(text: string, maxBytes: number): string {
+  const cut = truncateUtf8(text, maxBytes).toWellFormed();
+  return cut.trim() === "" ? "-" : cut;
+}
+
+/** Splits by count and by tokens, counted so that they cannot lie low. */
+function batches(inputs: string[]): string[][] {
+  const out: string[][] = [];
+  let batch: string[] = [];
+  let tokens = 0;
+  for (const input of inputs) {
+    const cost = maxTokensOf(input);
+    if (batch.length > 0 && (batch.length >= MAX_INPUTS || tokens + cost > MAX_REQUEST_TOKENS)) {
+      out.push(batch);
+      batch = [];
+      tokens = 0;
+    }
+    batch.push(input);
+    tokens += cost;
+  }
+  if (batch.length > 0) out.push(batch);
+  return out;
+}
+
+/** Scaled to length 1, so that cosine distance and dot product agree whatever the provider does. */
+function toUnitLength(vector: ArrayLike<number>): number[] {
+  let squares = 0;
+  for (let i = 0; i < vector.length; i++) squares += (vector[i] ?? 0) ** 2;
+  const length = Math.sqrt(squares);
+  if (!Number.isFinite(length) || length === 0) throw malformed("a vector without a direction");
+  return Array.from(vector, (value) => value / length);
+}
+
+function malformed(what: string): DevFlowError {
+  return unavailable(SERVICE, new Error(`the embedding service answered ${what}`));
+}

@@ -1,0 +1,45 @@
+import { z } from "zod";
+import type { IndexingMessage } from "./ports.ts";
+
+/** Messages of the queue `indexing`, as they are read back: another version of the Worker may have written them. */
+const base = { workspaceId: z.string().min(1), jobId: z.string().min(1) };
+export const IndexingMessageSchema = z.discriminatedUnion("kind", [
+  z.object({
+    ...base,
+    kind: z.literal("index"),
+    files: z.array(z.object({ path: z.string().min(1), generation: z.int() })),
+  }),
+  z.object({ ...base, kind: z.literal("expand"), afterPath: z.string() }),
+  z.object({ ...base, kind: z.literal("archive") }),
+  z.object({ ...base, kind: z.literal("delete") }),
+]) satisfies z.ZodType<IndexingMessage>;
+
+/** Bounds of one `index` message: its files are held in memory at once, and are retried together. */
+const MAX_FILES = 50;
+const MAX_SOURCE_BYTES = 256 * 1024;
+
+/** A file to be indexed; `size` in bytes. */
+export interface FileToIndex {
+  path: string;
+  generation: number;
+  size: number;
+}
+
+/** The files of a job in messages of bounded size, in order. A file larger than the bound travels alone. */
+export function indexMessages(workspaceId: string, jobId: string, files: FileToIndex[]): IndexingMessage[] {
+  const messages: IndexingMessage[] = [];
+  let batch: { path: string; generation: number }[] = [];
+  let bytes = 0;
+  const flush = () => {
+    if (batch.length > 0) messages.push({ kind: "index", workspaceId, jobId, files: batch });
+    batch = [];
+    bytes = 0;
+  };
+  for (const { path, generation, size } of files) {
+    if (batch.length >= MAX_FILES || bytes + size > MAX_SOURCE_BYTES) flush();
+    batch.push({ path, generation });
+    bytes += size;
+  }
+  flush();
+  return messages;
+}
