@@ -1,157 +1,85 @@
-import { basename, extensionOf } from "./extension.ts";
-
-/** Language → extensions and whole file names (with a capital or a dot where they have one), as GitHub names them. */
-const TABLE: Readonly<Record<string, string>> = {
-  typescript: "ts mts cts",
-  tsx: "tsx",
-  javascript: "js mjs cjs es6",
-  jsx: "jsx",
-  python: "py pyi pyw pyx SConstruct SConscript",
-  go: "go",
-  "go-module": "go.mod go.work",
-  rust: "rs",
-  java: "java",
-  kotlin: "kt kts",
-  scala: "scala sc sbt",
-  groovy: "groovy gradle gvy Jenkinsfile",
-  csharp: "cs csx",
-  fsharp: "fs fsi fsx",
-  "visual-basic": "vb vbs bas",
-  c: "c h",
-  cpp: "cc cpp cxx c++ hh hpp hxx h++ ipp inl tpp cppm ixx",
-  "objective-c": "m",
-  "objective-cpp": "mm",
-  cuda: "cu cuh",
-  swift: "swift",
-  dart: "dart",
-  ruby: "rb rake gemspec ru erb Rakefile Gemfile Podfile Fastfile Vagrantfile Brewfile",
-  php: "php phtml php5 php7 phps",
-  perl: "pl pm t pod",
-  raku: "raku rakumod p6",
-  lua: "lua luau",
-  r: "r rmd",
-  julia: "jl",
-  haskell: "hs lhs",
-  elm: "elm",
-  purescript: "purs",
-  ocaml: "ml mli mll mly",
-  reason: "re rei",
-  erlang: "erl hrl rebar.config",
-  elixir: "ex exs eex heex leex",
-  gleam: "gleam",
-  clojure: "clj cljs cljc edn",
-  lisp: "lisp lsp cl asd",
-  "emacs-lisp": "el",
-  scheme: "scm ss sld",
-  racket: "rkt",
-  zig: "zig zon",
-  nim: "nim nims",
-  crystal: "cr",
-  d: "d di",
-  v: "v vsh",
-  odin: "odin",
-  pascal: "pas pp dpr lpr",
-  ada: "ada adb ads",
-  fortran: "f f77 f90 f95 f03 f08 for",
-  cobol: "cob cbl cpy",
-  assembly: "asm s nasm",
-  verilog: "sv svh vh",
-  vhdl: "vhd vhdl",
-  matlab: "mlx",
-  solidity: "sol",
-  vyper: "vy",
-  cairo: "cairo",
-  move: "move",
-  shell: "sh bash zsh ksh bats fish .bashrc .zshrc .profile .bash_profile .envrc PKGBUILD APKBUILD",
-  powershell: "ps1 psm1 psd1",
-  batch: "bat cmd",
-  awk: "awk gawk",
-  tcl: "tcl tk",
-  sql: "sql psql ddl dml pgsql plsql mysql",
-  graphql: "graphql gql graphqls",
-  prisma: "prisma",
-  protobuf: "proto",
-  thrift: "thrift",
-  capnp: "capnp",
-  html: "html htm xhtml",
-  vue: "vue",
-  svelte: "svelte",
-  astro: "astro",
-  handlebars: "hbs handlebars mustache",
-  ejs: "ejs",
-  pug: "pug jade",
-  jinja: "j2 jinja jinja2",
-  liquid: "liquid",
-  twig: "twig",
-  css: "css pcss",
-  scss: "scss",
-  sass: "sass",
-  less: "less",
-  stylus: "styl",
-  xml: "xml xsd xsl xslt wsdl plist csproj vbproj fsproj vcxproj props targets nuspec resx xaml storyboard xib",
-  svg: "svg",
-  json: "json jsonc json5 jsonl ndjson geojson webmanifest ipynb .prettierrc .eslintrc .babelrc",
-  yaml: "yaml yml .clang-format .clang-tidy",
-  toml: "toml Cargo.lock Pipfile poetry.lock",
-  ini: "ini cfg conf properties editorconfig .editorconfig .gitconfig .npmrc",
-  dotenv: "env .env",
-  hcl: "hcl tf tfvars nomad",
-  bicep: "bicep",
-  nix: "nix",
-  dhall: "dhall",
-  jsonnet: "jsonnet libsonnet",
-  cue: "cue",
-  starlark: "bzl star bazel BUILD WORKSPACE Tiltfile",
-  makefile: "mk mak Makefile GNUmakefile Kbuild",
-  cmake: "cmake CMakeLists.txt",
-  meson: "meson.build meson_options.txt",
-  ninja: "ninja",
-  just: "just Justfile",
-  dockerfile: "dockerfile Dockerfile Containerfile",
-  nginx: "nginxconf nginx.conf",
-  terraform: "tfstate",
-  markdown: "md mdx markdown mkd",
-  restructuredtext: "rst",
-  asciidoc: "adoc asciidoc",
-  org: "org",
-  latex: "tex sty cls bib",
-  typst: "typ",
-  csv: "csv tsv",
-  diff: "diff patch",
-  wasm: "wat wast",
-  glsl: "glsl vert frag geom comp hlsl fx wgsl metal",
-  qml: "qml",
-  gdscript: "gd",
-  apex: "apex trigger",
-  abap: "abap",
-  prolog: "prolog pro",
-  lean: "lean",
-  agda: "agda",
-  idris: "idr",
-  ignore:
-    "gitignore .gitignore .dockerignore .npmignore .eslintignore .prettierignore CODEOWNERS .gitattributes",
+/** Language of a file by its name, in lower-case words that searches filter by; `text` where none is known. */
+const BY_EXTENSION: Readonly<Record<string, string>> = {
+  ...each("typescript", "ts mts cts"),
+  ...each("tsx", "tsx"),
+  ...each("javascript", "js mjs cjs jsx"),
+  ...each("python", "py pyi pyw"),
+  ...each("go", "go"),
+  ...each("rust", "rs"),
+  ...each("java", "java"),
+  ...each("c", "c h"),
+  ...each("cpp", "cc cpp cxx c++ hh hpp hxx h++ ipp tpp inl"),
+  ...each("csharp", "cs csx"),
+  ...each("ruby", "rb rake gemspec ru"),
+  ...each("php", "php phtml php5 php7"),
+  ...each("kotlin", "kt kts"),
+  ...each("swift", "swift"),
+  ...each("scala", "scala sc sbt"),
+  ...each("bash", "sh bash zsh ksh bats"),
+  ...each("powershell", "ps1 psm1 psd1"),
+  ...each("css", "css"),
+  ...each("scss", "scss sass"),
+  ...each("less", "less"),
+  ...each("html", "html htm xhtml"),
+  ...each("vue", "vue"),
+  ...each("svelte", "svelte"),
+  ...each("json", "json jsonc json5 webmanifest"),
+  ...each("yaml", "yaml yml"),
+  ...each("toml", "toml"),
+  ...each("xml", "xml xsd xsl xslt svg plist csproj"),
+  ...each("sql", "sql"),
+  ...each("markdown", "md markdown mdx"),
+  ...each("restructuredtext", "rst"),
+  ...each("lua", "lua"),
+  ...each("perl", "pl pm"),
+  ...each("r", "r rmd"),
+  ...each("julia", "jl"),
+  ...each("haskell", "hs lhs"),
+  ...each("elixir", "ex exs"),
+  ...each("erlang", "erl hrl"),
+  ...each("clojure", "clj cljs cljc edn"),
+  ...each("ocaml", "ml mli"),
+  ...each("fsharp", "fs fsi fsx"),
+  ...each("dart", "dart"),
+  ...each("zig", "zig"),
+  ...each("nim", "nim"),
+  ...each("groovy", "groovy gradle"),
+  ...each("objective-c", "m mm"),
+  ...each("solidity", "sol"),
+  ...each("terraform", "tf tfvars hcl"),
+  ...each("protobuf", "proto"),
+  ...each("graphql", "graphql gql"),
+  ...each("dockerfile", "dockerfile"),
+  ...each("makefile", "mk mak"),
+  ...each("cmake", "cmake"),
 };
 
-const BY_NAME = new Map<string, string>();
-const BY_EXTENSION = new Map<string, string>();
-for (const [language, keys] of Object.entries(TABLE)) {
-  for (const key of keys.split(" ")) {
-    if (/[A-Z]/.test(key) || key.includes(".")) BY_NAME.set(key, language);
-    else BY_EXTENSION.set(key, language);
-  }
-}
-// Whole names without a capital or a dot, which the table would take for extensions.
-for (const name of ["makefile", "justfile", "dockerfile"])
-  BY_NAME.set(name, name === "justfile" ? "just" : name);
+const BY_NAME: Readonly<Record<string, string>> = {
+  ...each("dockerfile", "dockerfile containerfile"),
+  ...each("makefile", "makefile gnumakefile"),
+  ...each("cmake", "cmakelists.txt"),
+  ...each("ruby", "gemfile rakefile vagrantfile podfile"),
+  ...each("groovy", "jenkinsfile"),
+  ...each("bash", ".bashrc .bash_profile .zshrc .profile"),
+};
 
-/** Language of a file by its name alone, lower-case; `text` where the name says nothing. */
+function each(language: string, names: string): Record<string, string> {
+  return Object.fromEntries(names.split(" ").map((name) => [name, language]));
+}
+
+/** The language of a path, such as `typescript`; `text` where the name tells nothing. */
 export function languageOf(path: string): string {
-  const name = basename(path);
-  const byName = BY_NAME.get(name);
-  if (byName !== undefined) return byName;
-  // `Dockerfile.dev` and `.env.local` are of their first part's kind.
-  const stem = /^(\.?[^.]+)\./.exec(name)?.[1];
-  if (stem === "Dockerfile" || stem === "Containerfile") return "dockerfile";
-  if (stem === ".env") return "dotenv";
-  return BY_EXTENSION.get(extensionOf(path)) ?? "text";
+  const name = path.slice(path.lastIndexOf("/") + 1).toLowerCase();
+  return own(BY_NAME, name) ?? own(BY_EXTENSION, extensionOf(path)) ?? "text";
+}
+
+/** What follows the last dot of the name, lower-cased; empty without one, and for names such as `.gitignore`. */
+export function extensionOf(path: string): string {
+  const name = path.slice(path.lastIndexOf("/") + 1);
+  const dot = name.lastIndexOf(".");
+  return dot <= 0 ? "" : name.slice(dot + 1).toLowerCase();
+}
+
+function own(table: Readonly<Record<string, string>>, key: string): string | undefined {
+  return Object.hasOwn(table, key) ? table[key] : undefined;
 }
