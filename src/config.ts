@@ -1,5 +1,7 @@
 import { z } from "zod";
 import type { LogLevel } from "./core/log.ts";
+import { POLICIES, type PolicyName } from "./core/policy-names.ts";
+import { isPublicHttps } from "./core/public-url.ts";
 import { Secret } from "./core/secret.ts";
 
 /**
@@ -48,6 +50,32 @@ const list = z
 const seconds = (fallback: number, max: number) => z.coerce.number().int().min(1).max(max).default(fallback);
 const url = z.url({ protocol: /^https?$/ }).transform((text) => text.replace(/\/+$/, ""));
 
+const MAX_QUOTA = 1_000_000_000;
+const DAY_SECONDS = 86_400;
+const policyOverrides = z.strictObject(
+  Object.fromEntries(
+    POLICIES.map((name) => [
+      name,
+      z
+        .strictObject({
+          requests: z.int().min(1).max(MAX_QUOTA).optional(),
+          window_seconds: z.int().min(1).max(DAY_SECONDS).optional(),
+        })
+        .optional(),
+    ]),
+  ) as Record<PolicyName, z.ZodOptional<z.ZodObject<QuotaOverride>>>,
+);
+type QuotaOverride = { requests: z.ZodOptional<z.ZodInt>; window_seconds: z.ZodOptional<z.ZodInt> };
+
+function parseJson(text: string, context: z.RefinementCtx): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    context.addIssue({ code: "custom", message: "is not JSON" });
+    return z.NEVER;
+  }
+}
+
 const settings = z.object({
   ENVIRONMENT: z.enum(["development", "staging", "production"]),
   LOG_LEVEL: z.string().toLowerCase().pipe(z.enum(LOG_LEVELS)).optional(),
@@ -83,9 +111,20 @@ const settings = z.object({
   RATE_LIMIT_REQUESTS: z.coerce.number().int().min(1).max(1_000_000_000).default(100),
   RATE_LIMIT_WINDOW: seconds(3600, 86_400),
   /** JSON: policy → {requests, window_seconds}, over the table in the documentation. */
-  RATE_LIMITS: z.string().default("{}"),
+  RATE_LIMITS: z.string().default("{}").transform(parseJson).pipe(policyOverrides),
   /** Multiplies every quota: `npm start` sets 100. */
   RATE_LIMIT_MULTIPLIER: z.coerce.number().min(1).max(1_000_000).default(1),
+  /** Requests an hour from one address that are reported as `suspicious_activity`; never multiplied. */
+  SUSPICIOUS_REQUESTS: z.coerce.number().int().min(1).max(MAX_QUOTA).default(1000),
+
+  /** Where alerts go, signed as in Standard Webhooks: https and a public name. */
+  ALERT_WEBHOOK_URL: z.string().refine(isPublicHttps).optional(),
+  /** `whsec_` + base64 of 24 to 64 bytes. */
+  ALERT_WEBHOOK_SECRET: z
+    .string()
+    .regex(/^whsec_(?:[A-Za-z0-9+/]{4}){8,21}(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/)
+    .transform((text) => new Secret(text))
+    .optional(),
 });
 
 /** Names of all settings; `npm start` passes those that stand in its environment on to the Worker. */
@@ -134,6 +173,9 @@ export function parseConfig(env: Record<string, unknown>): ConfigResult {
     JWT_SECRET: value.JWT_SECRET ?? new Secret(development ? DEVELOPMENT_SECRETS.JWT_SECRET : ""),
   };
   const problems = development ? [] : productionProblems(config);
+  if (config.ALERT_WEBHOOK_URL !== undefined && config.ALERT_WEBHOOK_SECRET === undefined) {
+    problems.push({ setting: "ALERT_WEBHOOK_SECRET", reason: "is missing, while ALERT_WEBHOOK_URL is set" });
+  }
   return problems.length > 0 ? { ok: false, problems } : { ok: true, config };
 }
 

@@ -1,4 +1,3 @@
-import { z } from "zod";
 import type { Charge, Quota } from "../core/limiter.ts";
 import { type OperationPolicy, POLICIES, type PolicyName } from "../core/policy-names.ts";
 import type { KeyLimits } from "../core/principal.ts";
@@ -29,26 +28,16 @@ export const POLICY_DEFAULTS: PolicyTable = {
   poll: { subject: "key", requests: 3600, windowSeconds: HOUR },
 };
 
-/** More quota than this is more than an object can count in its memory. */
-export const MAX_REQUESTS = 1_000_000_000;
-export const MAX_WINDOW_SECONDS = 86_400;
+/** No multiplication goes past it. */
+const MAX_REQUESTS = 1_000_000_000;
 
-const override = z.strictObject({
-  requests: z.int().min(1).max(MAX_REQUESTS).optional(),
-  window_seconds: z.int().min(1).max(MAX_WINDOW_SECONDS).optional(),
-});
-
-/** The form of the setting `RATE_LIMITS`: policy → {requests, window_seconds}, each optional. */
-export const PolicyOverrides = z.strictObject(
-  Object.fromEntries(POLICIES.map((name) => [name, override.optional()])) as Record<
-    PolicyName,
-    z.ZodOptional<typeof override>
-  >,
-);
+/** The setting `RATE_LIMITS`: members left out keep their default. */
+export type PolicyOverrides = {
+  [name in PolicyName]?: { requests?: number | undefined; window_seconds?: number | undefined } | undefined;
+};
 
 export interface PolicySettings {
-  /** JSON by `PolicyOverrides`. */
-  RATE_LIMITS: string;
+  RATE_LIMITS: PolicyOverrides;
   RATE_LIMIT_REQUESTS: number;
   RATE_LIMIT_WINDOW: number;
   RATE_LIMIT_MULTIPLIER: number;
@@ -57,10 +46,9 @@ export interface PolicySettings {
 /**
  * The table in force: defaults, then `RATE_LIMIT_REQUESTS` and `RATE_LIMIT_WINDOW` for the policy `default`,
  * then `RATE_LIMITS`, then every quota times `RATE_LIMIT_MULTIPLIER`.
- * Errors: a zod or syntax error where `RATE_LIMITS` has another form.
  */
 export function policyTable(settings: PolicySettings): PolicyTable {
-  const overrides = PolicyOverrides.parse(JSON.parse(settings.RATE_LIMITS));
+  const overrides = settings.RATE_LIMITS;
   const entries = POLICIES.map((name): [PolicyName, Policy] => {
     const base = POLICY_DEFAULTS[name];
     const fallback =

@@ -79,7 +79,8 @@ export class RateLimiter extends DurableObject<Env> implements Limiter {
   }
 
   async changed(): Promise<void> {
-    this.#keys.epoch++;
+    // A time, so that an epoch never comes back after the object was erased: tokens carry it.
+    this.#keys.epoch = Math.max(Date.now(), this.#keys.epoch + 1);
     this.#keys.changedAt = Date.now();
     this.ctx.storage.kv.put("keys", this.#keys);
     await this.#wakeAt(Date.now() + REVOCATION_KEPT_MS);
