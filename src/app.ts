@@ -12,12 +12,16 @@ import type { Route } from "./http/route.ts";
 import { documentRoutes } from "./http/routes/document.ts";
 import { healthRoutes } from "./http/routes/health.ts";
 import { workspaceRoutes } from "./http/routes/workspaces.ts";
+import { createIsolate, type Isolate } from "./services.ts";
 
 /** Every route that the Worker serves; the OpenAPI document and the access tests are made from this list. */
 export const ROUTES: readonly Route[] = [...healthRoutes, ...workspaceRoutes];
 
 /** The HTTP application: middleware in the order in which it runs, then the routes. */
-export function createApp(configuration: ConfigResult): Hono<AppEnv> {
+export function createApp(
+  configuration: ConfigResult,
+  isolate: Isolate | null = configuration.ok ? createIsolate(configuration.config) : null,
+): Hono<AppEnv> {
   const app = new Hono<AppEnv>();
   const log = createLogger(configuration.ok ? configuration.config.LOG_LEVEL : "warning");
 
@@ -26,7 +30,7 @@ export function createApp(configuration: ConfigResult): Hono<AppEnv> {
   // Before anything that can refuse: refusals carry the headers too.
   app.use(securityHeaders());
   // A deployment with a missing or weak secret answers nothing else.
-  app.use(configured(configuration));
+  app.use(configured(configuration, isolate));
 
   const routes = [...ROUTES, ...documentRoutes(ROUTES)];
   for (const route of routes) route.mount(app);

@@ -1,7 +1,11 @@
+import type { AuthenticateDeps } from "./auth/authenticate.ts";
+import { KeyCache } from "./auth/key-cache.ts";
+import { issuerOf, type MintDeps, readOwnToken } from "./auth/token.ts";
+import { TokenKeys } from "./auth/token-keys.ts";
 import type { Config } from "./config.ts";
+import type { Limiters } from "./core/limiter.ts";
 import type { Logger } from "./core/log.ts";
 import type { MessageQueue } from "./core/ports.ts";
-import type { Secret } from "./core/secret.ts";
 import { type Database, openDatabase } from "./db/database.ts";
 
 /** Everything that use cases ask for. Each declares the part that it needs. */
@@ -9,12 +13,30 @@ export interface Services {
   db: Database;
   blobs: R2Bucket;
   queue: MessageQueue;
-  rootKey: Secret;
+  limiters: Limiters;
+  authentication: AuthenticateDeps;
+  tokens: MintDeps;
   log: Logger;
   /** Milliseconds since the epoch. */
   now(): number;
   /** Work that may outlive the answer. */
   background(work: Promise<unknown>): void;
+}
+
+/**
+ * What one isolate remembers between requests: bounded, and never trusted alone. Made once, beside the application,
+ * so that no module keeps state.
+ */
+export interface Isolate {
+  keys: KeyCache;
+  tokenKeys: TokenKeys;
+}
+
+export function createIsolate(config: Config): Isolate {
+  return {
+    keys: new KeyCache(),
+    tokenKeys: new TokenKeys(config.JWT_SECRET, config.JWT_SECRET_PREVIOUS ?? null),
+  };
 }
 
 /** The only place that constructs clients. One for each request, message batch or cron run: nothing here does I/O. */
@@ -23,14 +45,27 @@ export function createServices(
   config: Config,
   log: Logger,
   background: (work: Promise<unknown>) => void,
+  isolate: Isolate = createIsolate(config),
 ): Services {
+  const db = openDatabase(env.DB);
+  const now = Date.now;
+  const tokens: MintDeps = { tokenKeys: isolate.tokenKeys, issuer: issuerOf(config.ENVIRONMENT), now };
   return {
-    db: openDatabase(env.DB),
+    db,
     blobs: env.BLOBS,
     queue: indexingQueue(env.INDEXING),
-    rootKey: config.ROOT_API_KEY,
+    limiters: (subject) => env.RATE_LIMITER.get(env.RATE_LIMITER.idFromName(subject)),
+    authentication: {
+      db,
+      rootKey: config.ROOT_API_KEY,
+      keys: isolate.keys,
+      readToken: (token) => readOwnToken(tokens, token),
+      now,
+      background,
+    },
+    tokens,
     log,
-    now: Date.now,
+    now,
     background,
   };
 }

@@ -18,6 +18,8 @@ export interface Variables {
   /** Identity of the matched route, such as `GET /v1/files`; undefined where none matched. */
   route: string | undefined;
   principal: Principal | undefined;
+  /** The limiter of the credential's bucket was heard: the principal is what is in force. */
+  confirmed: boolean | undefined;
 }
 
 export interface AppEnv {

@@ -8,13 +8,23 @@ import { readJson, requireMediaType } from "./body.ts";
 import type { AppContext, AppEnv } from "./context.ts";
 import { authorise } from "./middleware/authorise.ts";
 import { limitOperation } from "./middleware/rate-limit.ts";
+import { confirmed } from "./middleware/standing.ts";
 import { parseQuery, validate } from "./validate.ts";
 
 /**
  * Who may call: `public` (no credential is read), `root`, `any` credential, `api_key` (a workspace's key, not a
- * token), `workspace` (any credential of a workspace, whatever its scopes), or a scope.
+ * token), `admin_key` (the same, with the scope admin), `workspace` (any credential of a workspace, whatever its
+ * scopes), or a scope.
  */
-export type Access = "public" | "root" | "any" | "api_key" | "workspace" | Scope | "admin_or_root";
+export type Access =
+  | "public"
+  | "root"
+  | "any"
+  | "api_key"
+  | "admin_key"
+  | "workspace"
+  | Scope
+  | "admin_or_root";
 
 type Method = "get" | "post" | "put" | "patch" | "delete";
 
@@ -82,6 +92,7 @@ export function defineRoute<
         routeIdentity(`${spec.method.toUpperCase()} ${spec.path}`),
         authorise(spec.access),
         limitOperation(spec.limit),
+        confirmed(spec.access),
         async (c) => {
           if (spec.rawBody) requireMediaType(c.req.raw, spec.rawBody.contentTypes);
           const input = {
