@@ -24,7 +24,9 @@ export function table(rows: readonly Row[]): string {
     const goal = "atLeast" in row.goal ? `≥ ${row.goal.atLeast}` : `≤ ${row.goal.atMost}`;
     return `| ${row.what} | ${row.ours} | ${row.reference} | ${row.ratio.toFixed(2)} | ${goal} | ${meets(row) ? "yes" : "NO"} |`;
   });
-  return ["| what | DevFlow | reference | ratio | goal | met |", "| --- | --- | --- | --- | --- | --- |", ...lines].join(
-    "\n",
-  );
+  return [
+    "| what | DevFlow | reference | ratio | goal | met |",
+    "| --- | --- | --- | --- | --- | --- |",
+    ...lines,
+  ].join("\n");
 }

@@ -52,7 +52,10 @@ function connect(url: string): ChromaClient {
 async function readCollection(url: string): Promise<Records> {
   const [collection] = await connect(url).listCollections();
   if (collection === undefined) throw new Error("no collection was made");
-  const { ids, embeddings, metadatas } = await collection.get({ include: ["embeddings", "metadatas"], limit: 100_000 });
+  const { ids, embeddings, metadatas } = await collection.get({
+    include: ["embeddings", "metadatas"],
+    limit: 100_000,
+  });
   return { ids, embeddings: embeddings as number[][], metadatas: metadatas as Records["metadatas"] };
 }
 

@@ -16,7 +16,10 @@ export async function startReplayEmbedder(): Promise<{ url: string; stop(): void
       response.end(JSON.stringify({ object: "list", data: [] }));
       return;
     }
-    const { input, model } = JSON.parse(Buffer.concat(parts).toString()) as { input: string | string[]; model: string };
+    const { input, model } = JSON.parse(Buffer.concat(parts).toString()) as {
+      input: string | string[];
+      model: string;
+    };
     const texts = Array.isArray(input) ? input : [input];
     response.setHeader("content-type", "application/json");
     response.end(

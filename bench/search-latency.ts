@@ -19,14 +19,19 @@ const WARM_UP = 10;
 export async function measureSearch(target: SearchTarget, queries: readonly string[]): Promise<Row[]> {
   const client = new Client(target.url, target.apiKey);
   const { hostname, port } = new URL(target.chromaUrl);
-  const [collection] = await new ChromaClient({ host: hostname, port: Number(port), ssl: false }).listCollections();
+  const [collection] = await new ChromaClient({
+    host: hostname,
+    port: Number(port),
+    ssl: false,
+  }).listCollections();
   if (collection === undefined) throw new Error("nothing is indexed");
   const ours: number[] = [];
   const direct: number[] = [];
   for (const [i, query] of queries.entries()) {
     const both = [
       async () => ours.push(await timed(() => client.json("POST", "/v1/search", { query, limit: RESULTS }))),
-      async () => direct.push(await timed(() => embedAndQuery(target.embeddingsUrl, collection, `${query}?`))),
+      async () =>
+        direct.push(await timed(() => embedAndQuery(target.embeddingsUrl, collection, `${query}?`))),
     ];
     for (const run of i % 2 === 0 ? both : both.reverse()) await run();
   }

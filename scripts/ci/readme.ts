@@ -37,7 +37,7 @@ try {
   }
   await stop();
 } finally {
-  running?.kill("SIGKILL");
+  (running as ChildProcess | null)?.kill("SIGKILL");
   rmSync(resolve(clone, ".."), { recursive: true, force: true });
 }
 

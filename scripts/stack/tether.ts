@@ -1,0 +1,46 @@
+import { spawn } from "node:child_process";
+
+/**
+ * Runs a command that may not outlive its parent: `node tether.ts COMMAND [ARG…]`, with standard input a pipe from
+ * the parent. When the pipe ends, which the system sees to even after `kill -9`, the command's whole process group
+ * is ended. CTRL-C is left to the parent, which ends its children in order.
+ */
+const GRACE_MS = 5_000;
+
+const [command, ...args] = process.argv.slice(2);
+if (command === undefined) throw new Error("usage: tether COMMAND [ARG…]");
+
+const child = spawn(command, args, { stdio: ["ignore", "inherit", "inherit"], detached: true });
+let ending = false;
+
+function signalGroup(signal: NodeJS.Signals): void {
+  try {
+    if (child.pid !== undefined) process.kill(-child.pid, signal);
+  } catch {
+    // The group is gone already.
+  }
+}
+
+function end(): void {
+  if (ending) return;
+  ending = true;
+  signalGroup("SIGTERM");
+  setTimeout(() => signalGroup("SIGKILL"), GRACE_MS).unref();
+}
+
+process.on("SIGINT", () => {});
+process.on("SIGTERM", end);
+process.on("SIGHUP", end);
+process.stdin.on("end", end);
+process.stdin.on("error", end);
+process.stdin.resume();
+
+child.on("error", (error) => {
+  console.error(`${command}: ${error.message}`);
+  process.exit(127);
+});
+child.on("exit", (code, signal) => {
+  // Grandchildren (workerd under wrangler) go with it.
+  signalGroup("SIGKILL");
+  process.exit(code ?? (signal === "SIGTERM" || ending ? 0 : 1));
+});
