@@ -4,9 +4,14 @@ import { DevFlowError } from "./core/errors.ts";
 import { createLogger } from "./core/log.ts";
 import type { AppEnv } from "./http/context.ts";
 import { configured } from "./http/middleware/configured.ts";
+import { cors } from "./http/middleware/cors.ts";
+import { requireHttps, requireKnownHost } from "./http/middleware/public-address.ts";
+import { limitAddress } from "./http/middleware/rate-limit.ts";
 import { requestContext } from "./http/middleware/request-context.ts";
+import { securityEvents } from "./http/middleware/security-events.ts";
 import { securityHeaders } from "./http/middleware/security-headers.ts";
 import { methodNotAllowed } from "./http/not-allowed.ts";
+import { policyFinder } from "./http/policy-of.ts";
 import { problem } from "./http/problem.ts";
 import type { Route } from "./http/route.ts";
 import { documentRoutes } from "./http/routes/document.ts";
@@ -25,14 +30,25 @@ export function createApp(
   const app = new Hono<AppEnv>();
   const log = createLogger(configuration.ok ? configuration.config.LOG_LEVEL : "warning");
 
+  const routes = [...ROUTES, ...documentRoutes(ROUTES)];
+
   // First, so that every answer, whatever refuses it, has an id, a log line and a duration.
   app.use(requestContext(log));
-  // Before anything that can refuse: refusals carry the headers too.
+  // Before anything that can refuse: refusals and preflights carry these headers too.
   app.use(securityHeaders());
+  app.use(cors(configuration.ok ? configuration.config.ALLOWED_ORIGINS : []));
   // A deployment with a missing or weak secret answers nothing else.
   app.use(configured(configuration, isolate));
+  // Around all that refuses, so that no refusal goes untold; it writes after the answer.
+  app.use(securityEvents());
+  // Before host, route and credential are looked at: a flood costs one call of one object, and no database read.
+  app.use(limitAddress(policyFinder(routes)));
+  // Names that are not ours, and plain HTTP, get no further: nothing may be read from what a credential opens.
+  app.use(requireKnownHost());
+  app.use(requireHttps());
 
-  const routes = [...ROUTES, ...documentRoutes(ROUTES)];
+  // Then the route (404, 405), and within it, in `defineRoute`: failed credentials of the address (429), the
+  // credential (401), its scope (403), the policy's limit (429), Idempotency-Key (409), and the body (415 … 400).
   for (const route of routes) route.mount(app);
   methodNotAllowed(app, routes);
 

@@ -1,6 +1,7 @@
 import type { Context } from "hono";
 import type { Config } from "../config.ts";
 import { DevFlowError } from "../core/errors.ts";
+import type { Decision } from "../core/limiter.ts";
 import type { Logger } from "../core/log.ts";
 import type { Principal, WorkspacePrincipal } from "../core/principal.ts";
 import type { Services } from "../services.ts";
@@ -18,6 +19,8 @@ export interface Variables {
   /** Identity of the matched route, such as `GET /v1/files`; undefined where none matched. */
   route: string | undefined;
   principal: Principal | undefined;
+  /** Whether the client's address may still fail to authenticate; undefined where no credential came. */
+  failedCredentials: Decision | undefined;
   /** The limiter of the credential's bucket was heard: the principal is what is in force. */
   confirmed: boolean | undefined;
 }

@@ -7,7 +7,7 @@ import type { Scope } from "../core/principal.ts";
 import { readJson, requireMediaType } from "./body.ts";
 import type { AppContext, AppEnv } from "./context.ts";
 import { authorise } from "./middleware/authorise.ts";
-import { limitOperation } from "./middleware/rate-limit.ts";
+import { limitFailedCredentials, limitOperation } from "./middleware/rate-limit.ts";
 import { confirmed } from "./middleware/standing.ts";
 import { parseQuery, validate } from "./validate.ts";
 
@@ -90,8 +90,9 @@ export function defineRoute<
         spec.method.toUpperCase(),
         honoPath(spec.path),
         routeIdentity(`${spec.method.toUpperCase()} ${spec.path}`),
+        limitFailedCredentials(spec.access),
         authorise(spec.access),
-        limitOperation(spec.limit),
+        limitOperation(spec.limit, spec.access),
         confirmed(spec.access),
         async (c) => {
           if (spec.rawBody) requireMediaType(c.req.raw, spec.rawBody.contentTypes);

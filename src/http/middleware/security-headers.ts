@@ -1,5 +1,6 @@
 import { createMiddleware } from "hono/factory";
 import type { AppEnv } from "../context.ts";
+import { setHeaders } from "./answer-headers.ts";
 
 /** On every answer, refusals included. Pages set a Content-Security-Policy of their own. */
 const HEADERS: Readonly<Record<string, string>> = {
@@ -18,9 +19,13 @@ const API_POLICY = "default-src 'none'; frame-ancestors 'none'; base-uri 'none';
 export function securityHeaders() {
   return createMiddleware<AppEnv>(async function securityHeadersMiddleware(c, next) {
     await next();
-    for (const [name, value] of Object.entries(HEADERS)) c.res.headers.set(name, value);
-    if (!c.res.headers.has("content-security-policy"))
-      c.res.headers.set("content-security-policy", API_POLICY);
-    if (c.req.header("authorization") !== undefined) c.res.headers.set("cache-control", "no-store");
+    setHeaders(c, HEADERS);
+    if (!c.res.headers.has("content-security-policy")) {
+      setHeaders(c, { "content-security-policy": API_POLICY });
+    }
+    // What was answered to a credential, or refuses one, is for nobody else; problems are for no cache at all.
+    if (c.req.header("authorization") !== undefined || c.res.status >= 400) {
+      setHeaders(c, { "cache-control": "no-store" });
+    }
   });
 }
