@@ -1,5 +1,5 @@
 import type { ChunkKind } from "./chunk.ts";
-import { extensionOf } from "./extension.ts";
+import { extensionOf } from "./languages.ts";
 import type { VectorFilter } from "./ports.ts";
 
 /** Chroma takes 32 metadata keys; three are others. Deeper paths are told apart at this depth only. */

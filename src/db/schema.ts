@@ -124,6 +124,8 @@ export interface JobSpec {
   generation?: number;
   useDefaultIgnores?: boolean;
   allowSecrets?: boolean;
+  /** Name of the collection that this job's replaces: deleted as its first step. */
+  retiredCollection?: string;
 }
 
 export const jobs = sqliteTable(

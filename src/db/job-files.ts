@@ -1,0 +1,86 @@
+import { and, asc, eq, gt, sql } from "drizzle-orm";
+import type { Database } from "./database.ts";
+import { type JobFileStatus, jobFiles } from "./schema.ts";
+
+export type JobFileRow = typeof jobFiles.$inferSelect;
+
+/** A file of a job as it is found: to be done (`pending`), or at once with its outcome. */
+export interface NewJobFile {
+  path: string;
+  generation: number;
+  status: JobFileStatus;
+  reason: string | null;
+  message: string | null;
+}
+
+/** Any number of rows in one parameter; rows that stand already are left as they are. */
+export function insertJobFiles(db: Database, jobId: string, rows: readonly NewJobFile[]) {
+  return db.run(sql`
+    INSERT INTO job_files (job_id, path, generation, status, reason, message)
+    SELECT ${jobId}, value ->> 'path', value ->> 'generation', value ->> 'status', value ->> 'reason',
+      value ->> 'message'
+    FROM json_each(${JSON.stringify(rows)}) WHERE true
+    ON CONFLICT (job_id, path) DO NOTHING`);
+}
+
+/** What became of one file of a job. */
+export interface FileOutcome {
+  path: string;
+  generation: number;
+  status: Exclude<JobFileStatus, "pending">;
+  reason: string | null;
+  /** For clients: no secret, no upstream's words. */
+  message: string | null;
+  chunks: number;
+  embedded: number;
+  reused: number;
+  tokens: number;
+}
+
+/** Writes outcomes of files that are still to be done; those that have one keep it, so nothing counts twice. */
+export function finishJobFiles(db: Database, jobId: string, outcomes: readonly FileOutcome[]) {
+  return db.run(sql`
+    UPDATE job_files SET status = o.value ->> 'status', reason = o.value ->> 'reason',
+      message = o.value ->> 'message', chunks = o.value ->> 'chunks', embedded = o.value ->> 'embedded',
+      reused = o.value ->> 'reused', tokens = o.value ->> 'tokens'
+    FROM json_each(${JSON.stringify(outcomes)}) AS o
+    WHERE job_files.job_id = ${jobId} AND job_files.path = o.value ->> 'path'
+      AND job_files.generation = o.value ->> 'generation' AND job_files.status = 'pending'`);
+}
+
+/** By path, after `afterPath` where one is given. */
+export function listJobFiles(
+  db: Database,
+  jobId: string,
+  status: JobFileStatus | null,
+  afterPath: string | null,
+  limit: number,
+) {
+  return db
+    .select()
+    .from(jobFiles)
+    .where(
+      and(
+        eq(jobFiles.jobId, jobId),
+        status === null ? undefined : eq(jobFiles.status, status),
+        afterPath === null ? undefined : gt(jobFiles.path, afterPath),
+      ),
+    )
+    .orderBy(asc(jobFiles.path))
+    .limit(limit);
+}
+
+/** Files of the job that are still to be done, with the sizes of those that still stand as they were accepted. */
+export function selectPendingFiles(
+  db: Database,
+  workspaceId: string,
+  jobId: string,
+  afterPath: string,
+  limit: number,
+) {
+  return db.all<{ path: string; generation: number; size: number }>(sql`
+    SELECT jf.path, jf.generation, coalesce(f.size, 0) AS size FROM job_files AS jf
+    LEFT JOIN files AS f ON f.workspace_id = ${workspaceId} AND f.path = jf.path
+    WHERE jf.job_id = ${jobId} AND jf.status = 'pending' AND jf.path > ${afterPath}
+    ORDER BY jf.path LIMIT ${limit}`);
+}

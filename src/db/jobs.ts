@@ -1,0 +1,149 @@
+import { and, desc, eq, inArray, lt, sql } from "drizzle-orm";
+import type { Database } from "./database.ts";
+import { type JobKind, type JobSpec, jobFiles, jobs } from "./schema.ts";
+
+export type JobRow = typeof jobs.$inferSelect;
+
+/** Statuses of a job that is not over. */
+const OPEN = ["queued", "running", "paused"] as const;
+
+/**
+ * Makes a queued job whose files are still to be found; no row comes back where the workspace has too many open
+ * ones, or (with `whileCollection`) another collection than that is in use. Its spec takes the workspace's present
+ * generation: in a batch, `takeGeneration` comes before it where the job is to have one of its own.
+ */
+export function insertJobIfRoom(
+  db: Database,
+  job: {
+    id: string;
+    workspaceId: string;
+    keyId: string | null;
+    requestId: string | null;
+    kind: JobKind;
+    spec: JobSpec;
+    now: number;
+    maxOpen: number;
+    whileCollection?: string | null;
+  },
+) {
+  return db.all<{ id: string }>(sql`
+    INSERT INTO jobs (id, workspace_id, key_id, request_id, kind, status, spec, expanded, created_at, updated_at)
+    SELECT ${job.id}, id, ${job.keyId}, ${job.requestId}, ${job.kind}, 'queued',
+      json_set(${JSON.stringify(job.spec)}, '$.generation', generation), 0, ${job.now}, ${job.now}
+    FROM workspaces WHERE id = ${job.workspaceId} AND deleted_at IS NULL
+      AND (SELECT count(*) FROM jobs WHERE workspace_id = ${job.workspaceId}
+        AND status IN ('queued', 'running', 'paused')) < ${job.maxOpen}
+      AND ${job.whileCollection === undefined ? sql`true` : sql`collection_id IS ${job.whileCollection}`}
+    RETURNING id`);
+}
+
+export function selectJob(db: Database, workspaceId: string, id: string) {
+  return db
+    .select()
+    .from(jobs)
+    .where(and(eq(jobs.workspaceId, workspaceId), eq(jobs.id, id)))
+    .limit(1);
+}
+
+/** Newest first: job ids sort by time. */
+export function listJobs(db: Database, workspaceId: string, beforeId: string | null, limit: number) {
+  return db
+    .select()
+    .from(jobs)
+    .where(and(eq(jobs.workspaceId, workspaceId), beforeId === null ? undefined : lt(jobs.id, beforeId)))
+    .orderBy(desc(jobs.id))
+    .limit(limit);
+}
+
+/** What the files of a job add up to, a row for each job and status. */
+export interface JobCount {
+  jobId: string;
+  status: string;
+  files: number;
+  chunks: number;
+  embedded: number;
+  reused: number;
+  tokens: number;
+}
+
+export function countJobFiles(db: Database, jobIds: readonly string[]) {
+  return db
+    .select({
+      jobId: jobFiles.jobId,
+      status: jobFiles.status,
+      files: sql<number>`count(*)`,
+      chunks: sql<number>`sum(${jobFiles.chunks})`,
+      embedded: sql<number>`sum(${jobFiles.embedded})`,
+      reused: sql<number>`sum(${jobFiles.reused})`,
+      tokens: sql<number>`sum(${jobFiles.tokens})`,
+    })
+    .from(jobFiles)
+    .where(inArray(jobFiles.jobId, sql`(SELECT value FROM json_each(${JSON.stringify(jobIds)}))`))
+    .groupBy(jobFiles.jobId, jobFiles.status);
+}
+
+/** The job is being worked on: queued becomes running, and its time of progress moves. */
+export function touchJob(db: Database, id: string, now: number) {
+  return db
+    .update(jobs)
+    .set({
+      status: sql`iif(${jobs.status} = 'queued', 'running', ${jobs.status})`,
+      startedAt: sql`coalesce(${jobs.startedAt}, ${now})`,
+      updatedAt: now,
+    })
+    .where(and(eq(jobs.id, id), inArray(jobs.status, [...OPEN])));
+}
+
+/** All files of the job are now in `job_files`. */
+export function markExpanded(db: Database, id: string, now: number) {
+  return db.update(jobs).set({ expanded: true, updatedAt: now }).where(eq(jobs.id, id));
+}
+
+/** Ends the job if no file of it is left to do: failed if any of its files did. To be the last of a batch. */
+export function finishJob(db: Database, id: string, now: number) {
+  const count = (status: string) =>
+    sql`EXISTS (SELECT 1 FROM job_files WHERE job_id = ${id} AND status = ${status})`;
+  return db
+    .update(jobs)
+    .set({
+      status: sql`iif(${count("failed")}, 'failed', 'succeeded')`,
+      error: sql`iif(${count("failed")}, ${jobs.error}, NULL)`,
+      startedAt: sql`coalesce(${jobs.startedAt}, ${now})`,
+      updatedAt: now,
+      finishedAt: now,
+    })
+    .where(
+      and(
+        eq(jobs.id, id),
+        eq(jobs.expanded, true),
+        inArray(jobs.status, [...OPEN]),
+        sql`NOT ${count("pending")}`,
+      ),
+    );
+}
+
+/** Ends the job as failed, whatever its files: it could not be carried out at all. */
+export function failJob(db: Database, id: string, error: string, now: number) {
+  return db
+    .update(jobs)
+    .set({ status: "failed", error, expanded: true, updatedAt: now, finishedAt: now })
+    .where(and(eq(jobs.id, id), inArray(jobs.status, [...OPEN])));
+}
+
+/** Why the last attempt did not get through; shown while the job is retried. Safe for clients. */
+export function noteJobError(db: Database, id: string, error: string, now: number) {
+  return db
+    .update(jobs)
+    .set({ error, updatedAt: now })
+    .where(and(eq(jobs.id, id), inArray(jobs.status, [...OPEN])));
+}
+
+/** Jobs that nothing moved since the time: their messages may be lost. Oldest first, of all workspaces. */
+export function selectStalledJobs(db: Database, beforeMs: number, limit: number) {
+  return db
+    .select()
+    .from(jobs)
+    .where(and(inArray(jobs.status, ["queued", "running"]), lt(jobs.updatedAt, beforeMs)))
+    .orderBy(jobs.updatedAt)
+    .limit(limit);
+}

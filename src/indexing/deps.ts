@@ -1,0 +1,18 @@
+import type { Logger } from "../core/log.ts";
+import type { Embedder, MessageQueue, VectorStore, WorkspaceIndex } from "../core/ports.ts";
+import type { Database } from "../db/database.ts";
+
+/** What indexing needs of the outside. */
+export interface IndexingDeps {
+  db: Database;
+  blobs: R2Bucket;
+  queue: MessageQueue;
+  embedder: Embedder;
+  /** Tokens of one input that the embedding model reads. */
+  embeddingMaxTokens: number;
+  vectors: VectorStore;
+  index(workspaceId: string): WorkspaceIndex;
+  log: Logger;
+  /** Milliseconds since the epoch. */
+  now(): number;
+}

@@ -1,0 +1,91 @@
+import { indexMessages } from "../core/messages.ts";
+import { parseSelector } from "../core/path.ts";
+import type { IndexingMessage } from "../core/ports.ts";
+import { markPending, renewFiles } from "../db/file-index-state.ts";
+import { type FileRow, listFiles } from "../db/files.ts";
+import { insertJobFiles, type NewJobFile } from "../db/job-files.ts";
+import { finishJob, markExpanded, selectJob, touchJob } from "../db/jobs.ts";
+import type { JobSpec } from "../db/schema.ts";
+import type { IndexingDeps } from "./deps.ts";
+import { fileFilter, treatmentOf } from "./selection.ts";
+import { generationsOf } from "./start-index.ts";
+
+type ExpandMessage = Extract<IndexingMessage, { kind: "expand" }>;
+
+/** Files of one page: as many as fit a D1 batch and one round of queue messages. */
+const PAGE = 1_000;
+
+/**
+ * Turns one page of the job's selection into `index` messages, and asks for the next page. Delivered twice, it finds
+ * its rows and sends the messages again, which do no harm.
+ */
+export async function expandJob(deps: IndexingDeps, message: ExpandMessage): Promise<void> {
+  const { workspaceId, jobId, afterPath } = message;
+  const [job] = await selectJob(deps.db, workspaceId, jobId);
+  if (job === undefined || job.finishedAt !== null) return;
+  const { spec } = job;
+  if (afterPath === "" && spec.retiredCollection !== undefined) {
+    // Nothing reads it any more: queries are embedded by the new model.
+    await deps.vectors.deleteCollection(spec.retiredCollection);
+  }
+
+  const after = afterPath === "" ? null : afterPath;
+  const page = await listFiles(deps.db, workspaceId, parseSelector(spec.path), after, PAGE);
+  const filter = fileFilter(spec);
+  const selected = page.filter(({ path }) => filter(path));
+  const toIndex = await takePage(deps, message, spec, selected);
+  const last = page.length < PAGE ? null : (page.at(-1)?.path ?? null);
+
+  await deps.queue.send([
+    ...indexMessages(workspaceId, jobId, toIndex),
+    ...(last === null ? [] : [{ ...message, afterPath: last }]),
+  ]);
+  if (last === null) {
+    const now = deps.now();
+    await deps.db.batch([markExpanded(deps.db, jobId, now), finishJob(deps.db, jobId, now)]);
+  }
+}
+
+/** Writes the page's rows; returns the files that are to be indexed. */
+async function takePage(
+  deps: IndexingDeps,
+  { workspaceId, jobId }: ExpandMessage,
+  spec: JobSpec,
+  rows: FileRow[],
+): Promise<{ path: string; generation: number; size: number }[]> {
+  const { db } = deps;
+  const paths = rows.map(({ path }) => path);
+  const held =
+    spec.force === true ? new Map<string, number>() : await generationsOf(deps, workspaceId, paths);
+  const treated = rows.map((row) => ({ row, treatment: treatmentOf(row, spec, held.get(row.path)) }));
+  const versions = treated
+    .filter(({ treatment }) => treatment.action === "index")
+    .map(({ row: { path, generation } }) => ({ path, generation }));
+  const jobGeneration = spec.generation ?? 0;
+
+  const found = treated.map(({ row, treatment }): NewJobFile => {
+    const { path } = row;
+    // A forced index is a change: whoever still works on the file as it stood loses against it.
+    const generation =
+      spec.force === true && treatment.action === "index"
+        ? Math.max(jobGeneration, row.generation)
+        : row.generation;
+    if (treatment.action === "index") {
+      return { path, generation, status: "pending", reason: null, message: null };
+    }
+    const { status, reason, message } = treatment;
+    return { path, generation, status, reason, message };
+  });
+  await db.batch([
+    spec.force === true
+      ? renewFiles(db, workspaceId, versions, jobGeneration)
+      : markPending(db, workspaceId, versions),
+    insertJobFiles(db, jobId, found),
+    touchJob(db, jobId, deps.now()),
+  ]);
+
+  const sizes = new Map(rows.map(({ path, size }) => [path, size]));
+  return found.flatMap(({ path, generation, status }) =>
+    status === "pending" ? [{ path, generation, size: sizes.get(path) ?? 0 }] : [],
+  );
+}

@@ -1,0 +1,215 @@
+import { CollectionGoneError } from "../core/collection-gone.ts";
+import { DevFlowError } from "../core/errors.ts";
+import type { FileCommit, FilePlan, FileToCommit, IndexingMessage, WorkspaceIndex } from "../core/ports.ts";
+import { type FileIndexState, writeIndexStates } from "../db/file-index-state.ts";
+import { type FileRow, selectFiles } from "../db/files.ts";
+import { type FileOutcome, finishJobFiles } from "../db/job-files.ts";
+import { finishJob, selectJob, touchJob } from "../db/jobs.ts";
+import { selectWorkspace } from "../db/workspaces.ts";
+import { collectionInUse } from "./collection.ts";
+import type { IndexingDeps } from "./deps.ts";
+import { readSources, type SourceToIndex } from "./read-sources.ts";
+import { rebuildCollection } from "./rebuild.ts";
+import { type ChunkWrite, type VectorCost, writeVectors } from "./write-vectors.ts";
+
+type IndexMessage = Extract<IndexingMessage, { kind: "index" }>;
+
+/** Times that a file is planned anew because another writer came between; then the message is retried. */
+const MAX_PLANS = 4;
+
+/**
+ * Indexes the files of one message whose generation still stands, and writes what became of each.
+ * Delivered twice, it finds them indexed and does nothing.
+ * Errors: those of the upstreams, for the queue to retry; `embedding_mismatch`, which no retry mends.
+ */
+export async function indexFiles(deps: IndexingDeps, message: IndexMessage): Promise<void> {
+  const { workspaceId, jobId } = message;
+  const [[workspace], [job], rows] = await deps.db.batch([
+    selectWorkspace(deps.db, workspaceId),
+    selectJob(deps.db, workspaceId, jobId),
+    selectFiles(
+      deps.db,
+      workspaceId,
+      message.files.map(({ path }) => path),
+    ),
+    touchJob(deps.db, jobId, deps.now()),
+  ]);
+  if (workspace === undefined || workspace.deletedAt !== null || job?.status === "cancelled") return;
+
+  const { standing, outcomes } = whatStands(message, rows);
+  const sources = await readSources(deps, standing);
+  if (sources.length > 0) {
+    const collectionId = await collectionInUse(deps, workspace);
+    try {
+      const verify = job?.spec.force === true;
+      outcomes.push(...(await bringIn(deps, workspaceId, collectionId, sources, verify)));
+    } catch (error) {
+      if (error instanceof CollectionGoneError) await rebuildCollection(deps, workspaceId, collectionId);
+      throw error;
+    }
+  }
+  await recordOutcomes(deps, message, outcomes, sources);
+}
+
+/** Tells files that are to be indexed from those that were replaced, or are indexed already. */
+function whatStands(
+  message: IndexMessage,
+  rows: FileRow[],
+): { standing: FileRow[]; outcomes: FileOutcome[] } {
+  const byPath = new Map(rows.map((row) => [row.path, row]));
+  const standing: FileRow[] = [];
+  const outcomes: FileOutcome[] = [];
+  for (const { path, generation } of message.files) {
+    const row = byPath.get(path);
+    if (row === undefined || row.generation !== generation) outcomes.push(superseded(path, generation));
+    else if (row.status === "pending") standing.push(row);
+    else {
+      const status = row.status === "indexed" ? "unchanged" : row.status;
+      outcomes.push({
+        ...outcome(path, generation, status),
+        reason: row.skipReason,
+        message: row.error,
+        chunks: row.chunks,
+      });
+    }
+  }
+  return { standing, outcomes };
+}
+
+/** Plan, vectors, commit; again for the files where another writer came between. */
+async function bringIn(
+  deps: IndexingDeps,
+  workspaceId: string,
+  collectionId: string,
+  sources: SourceToIndex[],
+  verify: boolean,
+): Promise<FileOutcome[]> {
+  const index = deps.index(workspaceId);
+  const outcomes: FileOutcome[] = [];
+  let open = sources;
+  for (let attempt = 0; open.length > 0; attempt++) {
+    if (attempt === MAX_PLANS) {
+      throw new DevFlowError("conflict", "Other changes of the same files kept coming between.");
+    }
+    const plans = await index.plan(
+      open.map(({ path, generation, chunks }) => ({
+        path,
+        generation,
+        chunks: chunks.map(({ embedHash }) => ({ embedHash })),
+      })),
+    );
+    const planOf = new Map(plans.map((plan) => [plan.path, plan]));
+    const writes = open.flatMap((source) => chunkWrites(source, planOf.get(source.path)));
+    const costs = await writeVectors(deps, collectionId, writes, { verify });
+    const commits = await index.commit(open.flatMap((source) => toCommit(source, planOf.get(source.path))));
+    await dropObsolete(deps, index, collectionId, commits);
+
+    const commitOf = new Map(commits.map((commit) => [commit.path, commit]));
+    const conflicts: SourceToIndex[] = [];
+    for (const source of open) {
+      const commit = commitOf.get(source.path);
+      if (commit?.outcome === "conflict") conflicts.push(source);
+      else if (commit?.outcome === "committed") outcomes.push(committed(source, costs.get(source.path)));
+      else outcomes.push(superseded(source.path, source.generation));
+    }
+    open = conflicts;
+  }
+  return outcomes;
+}
+
+function chunkWrites(source: SourceToIndex, plan: FilePlan | undefined): ChunkWrite[] {
+  if (plan?.outcome !== "write") return [];
+  return source.chunks.map((chunk, i) => {
+    const planned = plan.chunks[i];
+    if (planned === undefined) throw new Error("the plan has fewer chunks than the file");
+    return { source, chunk, planned };
+  });
+}
+
+function toCommit(source: SourceToIndex, plan: FilePlan | undefined): FileToCommit[] {
+  if (plan?.outcome !== "write") return [];
+  const { path, generation, language } = source;
+  const chunks = chunkWrites(source, plan).map(({ chunk, planned }) => {
+    const { embeddedText: _, ...stored } = chunk;
+    return { ...stored, id: planned.id };
+  });
+  return [{ path, generation, baseGeneration: plan.baseGeneration, language, chunks }];
+}
+
+async function dropObsolete(
+  deps: IndexingDeps,
+  index: WorkspaceIndex,
+  collectionId: string,
+  commits: FileCommit[],
+): Promise<void> {
+  const obsolete = commits.flatMap((commit) => (commit.outcome === "conflict" ? [] : commit.obsolete));
+  if (obsolete.length === 0) return;
+  await deps.vectors.delete(collectionId, obsolete);
+  await index.settle(obsolete);
+}
+
+function committed(source: SourceToIndex, cost: VectorCost | undefined): FileOutcome {
+  const { path, generation, refusal, chunks } = source;
+  if (refusal !== null) return { ...outcome(path, generation, refusal.status), ...refusal };
+  return {
+    ...outcome(path, generation, "indexed"),
+    ...(cost ?? { embedded: 0, reused: 0, tokens: 0 }),
+    chunks: chunks.length,
+  };
+}
+
+function superseded(path: string, generation: number): FileOutcome {
+  return {
+    ...outcome(path, generation, "skipped"),
+    reason: "superseded",
+    message: "A newer change of this file was accepted meanwhile.",
+  };
+}
+
+function outcome(path: string, generation: number, status: FileOutcome["status"]): FileOutcome {
+  return {
+    path,
+    generation,
+    status,
+    reason: null,
+    message: null,
+    chunks: 0,
+    embedded: 0,
+    reused: 0,
+    tokens: 0,
+  };
+}
+
+/** One batch, so that a file is never indexed for its row and pending for its job, or the other way round. */
+async function recordOutcomes(
+  deps: IndexingDeps,
+  { workspaceId, jobId }: IndexMessage,
+  outcomes: FileOutcome[],
+  sources: SourceToIndex[],
+): Promise<void> {
+  const now = deps.now();
+  const chunkedBy = new Map(sources.map((source) => [source.path, source.chunkedBy]));
+  const states = outcomes.flatMap(
+    ({ path, generation, status, reason, message, chunks }): FileIndexState[] => {
+      if (!chunkedBy.has(path) || reason === "superseded") return [];
+      if (status !== "indexed" && status !== "skipped" && status !== "failed") return [];
+      return [
+        {
+          path,
+          generation,
+          status,
+          skipReason: status === "skipped" ? reason : null,
+          error: status === "failed" ? message : null,
+          chunks,
+          chunkedBy: chunkedBy.get(path) ?? null,
+        },
+      ];
+    },
+  );
+  await deps.db.batch([
+    writeIndexStates(deps.db, workspaceId, states, now),
+    finishJobFiles(deps.db, jobId, outcomes),
+    touchJob(deps.db, jobId, now),
+    finishJob(deps.db, jobId, now),
+  ]);
+}

@@ -1,0 +1,144 @@
+import type { Cursors } from "../core/cursor.ts";
+import { DevFlowError } from "../core/errors.ts";
+import type { Database } from "../db/database.ts";
+import { type JobFileRow, listJobFiles } from "../db/job-files.ts";
+import { countJobFiles, type JobCount, type JobRow, listJobs, selectJob } from "../db/jobs.ts";
+import type { JobFileStatus, JobKind, JobStatus } from "../db/schema.ts";
+
+/** A job as it stands: its row, and what its files add up to. Times are milliseconds since the epoch. */
+export interface JobView {
+  id: string;
+  kind: JobKind;
+  status: JobStatus;
+  /** `done`: files that have an outcome, whichever. */
+  files: { total: number; done: number; unchanged: number; skipped: number; failed: number };
+  chunks: { total: number; embedded: number; reused: number };
+  tokens: number;
+  error: string | null;
+  receipt: Record<string, number> | null;
+  createdAt: number;
+  startedAt: number | null;
+  updatedAt: number;
+  finishedAt: number | null;
+  /** At the rate so far; null where there is none yet, and at the end. */
+  etaSeconds: number | null;
+}
+
+export interface JobsDeps {
+  db: Database;
+  cursors: Cursors;
+  now(): number;
+}
+
+/** One job of the workspace. Errors: `not_found`. */
+export async function viewJob(
+  deps: Pick<JobsDeps, "db" | "now">,
+  workspaceId: string,
+  id: string,
+): Promise<JobView> {
+  const [[row], counts] = await deps.db.batch([
+    selectJob(deps.db, workspaceId, id),
+    countJobFiles(deps.db, [id]),
+  ]);
+  if (row === undefined) throw noSuchJob();
+  return jobView(row, counts, deps.now());
+}
+
+export interface Page<T> {
+  items: T[];
+  nextCursor: string | null;
+}
+
+/** Newest first. Errors: `invalid_cursor`. */
+export async function viewJobs(
+  deps: JobsDeps,
+  workspaceId: string,
+  page: { limit: number; cursor: string | null },
+): Promise<Page<JobView>> {
+  const scope = [workspaceId, "jobs"];
+  const before = await positionIn(deps.cursors, scope, page.cursor);
+  const rows = await listJobs(deps.db, workspaceId, before, page.limit + 1);
+  const shown = rows.slice(0, page.limit);
+  const counts = await countJobFiles(
+    deps.db,
+    shown.map(({ id }) => id),
+  );
+  const now = deps.now();
+  const last = rows.length > page.limit ? shown.at(-1) : undefined;
+  return {
+    items: shown.map((row) =>
+      jobView(
+        row,
+        counts.filter(({ jobId }) => jobId === row.id),
+        now,
+      ),
+    ),
+    nextCursor: last ? await deps.cursors.sign(scope, [last.id]) : null,
+  };
+}
+
+/** Files of a job, by path. Errors: `not_found`, `invalid_cursor`. */
+export async function viewJobFiles(
+  deps: JobsDeps,
+  workspaceId: string,
+  jobId: string,
+  page: { status: JobFileStatus | null; limit: number; cursor: string | null },
+): Promise<Page<JobFileRow>> {
+  const scope = [workspaceId, "job-files", jobId, page.status ?? ""];
+  const after = await positionIn(deps.cursors, scope, page.cursor);
+  const [job] = await selectJob(deps.db, workspaceId, jobId);
+  if (job === undefined) throw noSuchJob();
+  const rows = await listJobFiles(deps.db, jobId, page.status, after, page.limit + 1);
+  const items = rows.slice(0, page.limit);
+  const last = rows.length > page.limit ? items.at(-1) : undefined;
+  return { items, nextCursor: last ? await deps.cursors.sign(scope, [last.path]) : null };
+}
+
+async function positionIn(cursors: Cursors, scope: string[], cursor: string | null): Promise<string | null> {
+  if (cursor === null) return null;
+  const [position] = await cursors.open(scope, cursor);
+  return String(position);
+}
+
+/** Adds up a job. The counts are those of its files, a row for each status. */
+export function jobView(row: JobRow, counts: readonly JobCount[], now: number): JobView {
+  const sum = (pick: (count: JobCount) => number) => counts.reduce((total, count) => total + pick(count), 0);
+  const inStatus = (status: JobFileStatus) =>
+    counts.filter((count) => count.status === status).reduce((total, { files }) => total + files, 0);
+  const total = sum(({ files }) => files);
+  const done = total - inStatus("pending");
+  return {
+    id: row.id,
+    kind: row.kind,
+    status: row.status,
+    files: {
+      total,
+      done,
+      unchanged: inStatus("unchanged"),
+      skipped: inStatus("skipped"),
+      failed: inStatus("failed"),
+    },
+    chunks: {
+      total: sum(({ chunks }) => chunks),
+      embedded: sum(({ embedded }) => embedded),
+      reused: sum(({ reused }) => reused),
+    },
+    tokens: sum(({ tokens }) => tokens),
+    error: row.error,
+    receipt: row.receipt,
+    createdAt: row.createdAt,
+    startedAt: row.startedAt,
+    updatedAt: row.updatedAt,
+    finishedAt: row.finishedAt,
+    etaSeconds: etaSeconds(row, total, done, now),
+  };
+}
+
+function etaSeconds(row: JobRow, total: number, done: number, now: number): number | null {
+  if (row.finishedAt !== null || row.startedAt === null || done === 0) return null;
+  return Math.ceil((((now - row.startedAt) / done) * (total - done)) / 1000);
+}
+
+function noSuchJob(): DevFlowError {
+  return new DevFlowError("not_found", "There is no such job in this workspace.");
+}

@@ -1,0 +1,72 @@
+import { DevFlowError } from "../core/errors.ts";
+import { compileGlob, type PathMatcher } from "../core/glob.ts";
+import { extensionOf } from "../core/languages.ts";
+import type { FileRow } from "../db/files.ts";
+import type { JobSpec } from "../db/schema.ts";
+
+/** Which stored files an index job takes, beside the path that the database selects by. */
+export type FileFilter = (path: string) => boolean;
+
+/**
+ * The filter of a job's spec: extensions, patterns to leave out, and whether folders below count.
+ * Errors: `unsupported_pattern`.
+ */
+export function fileFilter(spec: JobSpec): FileFilter {
+  const extensions = new Set((spec.extensions ?? []).map(normaliseExtension));
+  const excluded = (spec.excludePatterns ?? []).map(parsePattern);
+  const folder = spec.path === undefined || spec.path === "." ? "" : `${spec.path}/`;
+  return (path) => {
+    if (extensions.size > 0 && !extensions.has(extensionOf(path))) return false;
+    if (spec.recursive === false && path.startsWith(folder) && path.slice(folder.length).includes("/")) {
+      return false;
+    }
+    return !excluded.some((matches) => matches(path));
+  };
+}
+
+/** Whether the spec takes every file of the workspace: only then may the embedding model change with it. */
+export function selectsEverything(spec: JobSpec): boolean {
+  return (
+    (spec.path === undefined || spec.path === ".") &&
+    spec.recursive !== false &&
+    (spec.extensions ?? []).length === 0 &&
+    (spec.excludePatterns ?? []).length === 0 &&
+    spec.maxFileSize === undefined
+  );
+}
+
+/** What an index job does with a stored file that it selects. */
+export type Treatment =
+  | { action: "index" }
+  | { action: "leave"; status: "unchanged" | "skipped"; reason: string | null; message: string | null };
+
+/**
+ * @param indexedGeneration generation that the index holds of the file, or undefined where it holds none.
+ */
+export function treatmentOf(row: FileRow, spec: JobSpec, indexedGeneration: number | undefined): Treatment {
+  if (spec.maxFileSize !== undefined && row.size > spec.maxFileSize) {
+    const message = `It is larger than max_file_size (${row.size} bytes).`;
+    return { action: "leave", status: "skipped", reason: "too_large", message };
+  }
+  // Nothing is stored of it, so there is nothing to index.
+  if (row.blob === null) {
+    return { action: "leave", status: "skipped", reason: row.skipReason, message: null };
+  }
+  if (spec.force === true) return { action: "index" };
+  if (row.status === "skipped") {
+    return { action: "leave", status: "skipped", reason: row.skipReason, message: null };
+  }
+  const stands = row.status === "indexed" && indexedGeneration === row.generation;
+  return stands ? { action: "leave", status: "unchanged", reason: null, message: null } : { action: "index" };
+}
+
+/** An extension as callers may write it, with or without its dot and in any case, as `extensionOf` gives it. */
+function normaliseExtension(extension: string): string {
+  return extension.replace(/^\./, "").toLowerCase();
+}
+
+function parsePattern(pattern: string): PathMatcher {
+  const matcher = compileGlob(pattern);
+  if (matcher !== null) return matcher;
+  throw new DevFlowError("unsupported_pattern", `The pattern ${JSON.stringify(pattern)} cannot be used.`);
+}

@@ -1,0 +1,120 @@
+import { slices } from "../core/bounded.ts";
+import type { PlannedWrite, VectorRecord } from "../core/ports.ts";
+import { estimateTokens } from "../core/tokens.ts";
+import { metadataOf } from "../core/vector-metadata.ts";
+import type { IndexingDeps } from "./deps.ts";
+import type { ChunkToIndex, SourceToIndex } from "./read-sources.ts";
+
+/** Vectors held in memory at once: 600 of 1,536 numbers are 7 MB, and as many again on their way in and out. */
+const WINDOW = 600;
+
+/** A chunk with the id that the index gave it, and where its vector comes from. */
+export interface ChunkWrite {
+  source: SourceToIndex;
+  chunk: ChunkToIndex;
+  planned: PlannedWrite;
+}
+
+/** What the vectors of one file cost. */
+export interface VectorCost {
+  embedded: number;
+  reused: number;
+  tokens: number;
+}
+
+/**
+ * Brings the vectors of all files of a message into the collection: those of known text are copied, the others
+ * embedded in full batches across files. With `verify`, vectors that are said to stand are not believed: they are
+ * read, written again with their metadata, and embedded where they are gone.
+ * @returns the cost by path; files whose vectors all stand cost nothing.
+ */
+export async function writeVectors(
+  deps: Pick<IndexingDeps, "embedder" | "vectors">,
+  collectionId: string,
+  writes: readonly ChunkWrite[],
+  options: { verify: boolean },
+): Promise<Map<string, VectorCost>> {
+  const costs = new Map<string, VectorCost>();
+  const costOf = (path: string) => {
+    const cost = costs.get(path) ?? { embedded: 0, reused: 0, tokens: 0 };
+    costs.set(path, cost);
+    return cost;
+  };
+
+  const toEmbed: ChunkWrite[] = [];
+  const toCopy: ChunkWrite[] = [];
+  for (const write of writes) {
+    const { vector } = write.planned;
+    if (vector === "embed") toEmbed.push(write);
+    else if (vector === "copy" || options.verify) toCopy.push(write);
+    else costOf(write.source.path).reused += 1;
+  }
+
+  for (const window of slices(toCopy, WINDOW)) {
+    const found = await deps.vectors.get(collectionId, window.map(donorOf));
+    const copies: VectorRecord[] = [];
+    for (const write of window) {
+      const vector = found.get(donorOf(write));
+      // A donor that went away since the plan was made.
+      if (vector === undefined) toEmbed.push(write);
+      else {
+        copies.push(recordOf(write, vector));
+        costOf(write.source.path).reused += 1;
+      }
+    }
+    await deps.vectors.upsert(collectionId, copies);
+  }
+
+  for (const window of slices(toEmbed, WINDOW)) {
+    const unique = firstOfEachText(window);
+    const texts = [...unique.keys()];
+    const { vectors, tokens } = await deps.embedder.embed(texts);
+    const records = window.map((write) => {
+      const vector = vectors[unique.get(write.chunk.embeddedText) ?? -1];
+      if (vector === undefined) throw new Error("the embedder gave fewer vectors than texts");
+      return recordOf(write, vector);
+    });
+    await deps.vectors.upsert(collectionId, records);
+    shareTokens(window, tokens, (path, share) => {
+      const cost = costOf(path);
+      cost.embedded += 1;
+      cost.tokens += share;
+    });
+  }
+  return costs;
+}
+
+function donorOf({ planned }: ChunkWrite): string {
+  return planned.donorId ?? planned.id;
+}
+
+function recordOf({ source, chunk, planned }: ChunkWrite, vector: number[]): VectorRecord {
+  return { id: planned.id, vector, metadata: metadataOf(source.path, source.language, chunk.kind) };
+}
+
+/** Text → its place in the request: a text that occurs twice is paid for once. */
+function firstOfEachText(writes: readonly ChunkWrite[]): Map<string, number> {
+  const places = new Map<string, number>();
+  for (const { chunk } of writes) {
+    if (!places.has(chunk.embeddedText)) places.set(chunk.embeddedText, places.size);
+  }
+  return places;
+}
+
+/** The provider counts tokens for a request; files get theirs by estimate, in whole tokens that add up. */
+function shareTokens(
+  writes: readonly ChunkWrite[],
+  tokens: number,
+  take: (path: string, share: number) => void,
+): void {
+  const weights = writes.map(({ chunk }) => estimateTokens(chunk.embeddedText));
+  const total = weights.reduce((sum, weight) => sum + weight, 0);
+  let before = 0;
+  let given = 0;
+  writes.forEach(({ source }, i) => {
+    before += weights[i] ?? 0;
+    const upTo = total === 0 ? tokens : Math.round((tokens * before) / total);
+    take(source.path, upTo - given);
+    given = upTo;
+  });
+}
