@@ -16,11 +16,12 @@ import { problem } from "./http/problem.ts";
 import type { Route } from "./http/route.ts";
 import { documentRoutes } from "./http/routes/document.ts";
 import { healthRoutes } from "./http/routes/health.ts";
+import { securityEventRoutes } from "./http/routes/security-events.ts";
 import { workspaceRoutes } from "./http/routes/workspaces.ts";
 import { createIsolate, type Isolate } from "./services.ts";
 
 /** Every route that the Worker serves; the OpenAPI document and the access tests are made from this list. */
-export const ROUTES: readonly Route[] = [...healthRoutes, ...workspaceRoutes];
+export const ROUTES: readonly Route[] = [...healthRoutes, ...workspaceRoutes, ...securityEventRoutes];
 
 /** The HTTP application: middleware in the order in which it runs, then the routes. */
 export function createApp(

@@ -5,9 +5,12 @@ import { KeyCache } from "./auth/key-cache.ts";
 import { issuerOf, type MintDeps, readOwnToken } from "./auth/token.ts";
 import { TokenKeys } from "./auth/token-keys.ts";
 import type { Config } from "./config.ts";
+import { Cursors } from "./core/cursor.ts";
 import type { Limiters } from "./core/limiter.ts";
 import { consoleSink, type Logger } from "./core/log.ts";
-import type { MessageQueue } from "./core/ports.ts";
+import { sendable } from "./core/messages.ts";
+import type { Embedder, MessageQueue, VectorStore, WorkspaceIndex } from "./core/ports.ts";
+import { Secret } from "./core/secret.ts";
 import type { SecurityEvent, SecurityEvents } from "./core/security-event.ts";
 import { type Database, openDatabase } from "./db/database.ts";
 import { LimitGate } from "./limits/gate.ts";
@@ -18,6 +21,13 @@ export interface Services {
   db: Database;
   blobs: R2Bucket;
   queue: MessageQueue;
+  embedder: Embedder;
+  /** Tokens of one input that the embedding model reads. */
+  embeddingMaxTokens: number;
+  vectors: VectorStore;
+  /** The object that holds what is indexed of a workspace. */
+  workspaceIndex(workspaceId: string): WorkspaceIndex;
+  cursors: Cursors;
   /** The object that counts a subject's requests and knows its keys. */
   limiters: Limiters;
   authentication: AuthenticateDeps;
@@ -26,7 +36,11 @@ export interface Services {
   /** What this isolate remembers of limiters. */
   gate: LimitGate;
   policies: PolicyTable;
+  /** The same: what a key may be given. */
+  quotas: OperationQuotas;
   events: SecurityEvents;
+  /** Signs where lists go on. */
+  cursors: Cursors;
   /** Milliseconds since the epoch. */
   now(): number;
   /** Work that may outlive the answer. */
@@ -66,10 +80,23 @@ export function createServices(
   const db = openDatabase(env.DB);
   const now = Date.now;
   const tokens: MintDeps = { tokenKeys: isolate.tokenKeys, issuer: issuerOf(config.ENVIRONMENT), now };
+  const embedder = lazy(() => openAiEmbedder(config));
+  const vectors = lazy(() => chromaVectorStore(config));
   return {
     db,
     blobs: env.BLOBS,
     queue: indexingQueue(env.INDEXING),
+    get embedder() {
+      return embedder();
+    },
+    embeddingMaxTokens: config.EMBEDDING_MAX_TOKENS,
+    get vectors() {
+      return vectors();
+    },
+    // The class implements the port; the stub's own type wraps each result for RPC.
+    workspaceIndex: (workspaceId) =>
+      env.WORKSPACE_INDEX.get(env.WORKSPACE_INDEX.idFromName(workspaceId)) as unknown as WorkspaceIndex,
+    cursors: new Cursors(config.JWT_SECRET),
     limiters: (subject) => env.RATE_LIMITER.get(env.RATE_LIMITER.idFromName(subject)),
     authentication: {
       db,
@@ -82,6 +109,7 @@ export function createServices(
     tokens,
     gate: isolate.gate,
     policies: isolate.policies,
+    cursors: new Cursors(config.JWT_SECRET),
     events: createSecurityEvents({
       db,
       log,
@@ -97,14 +125,50 @@ export function createServices(
   };
 }
 
+/** Made when first asked for: most requests need neither. */
+function lazy<T>(make: () => T): () => T {
+  let made: { value: T } | null = null;
+  return () => {
+    made ??= { value: make() };
+    return made.value;
+  };
+}
+
+function openAiEmbedder(config: Config): Embedder {
+  return new OpenAiEmbedder({
+    // Servers of one's own may go without a key; OpenAI then answers 401.
+    apiKey: config.OPENAI_API_KEY ?? new Secret("none"),
+    baseUrl: config.OPENAI_BASE_URL,
+    model: config.EMBEDDING_MODEL,
+    dimensions: config.EMBEDDING_DIMENSIONS,
+    maxTokens: config.EMBEDDING_MAX_TOKENS,
+    fetch: patientFetch(config),
+  });
+}
+
+function chromaVectorStore(config: Config): VectorStore {
+  return new ChromaVectorStore({
+    url: config.CHROMA_URL ?? "https://api.trychroma.com",
+    apiKey: config.CHROMA_API_KEY ?? null,
+    tenant: config.CHROMA_TENANT,
+    database: config.CHROMA_DATABASE,
+    fetch: patientFetch(config),
+  });
+}
+
+function patientFetch(config: Config): typeof fetch {
+  return upstreamFetch({
+    timeoutMs: config.UPSTREAM_TIMEOUT_MS,
+    retry: { ...DEFAULT_RETRY, retries: config.UPSTREAM_RETRIES },
+  });
+}
+
 /** `sendBatch` takes 100 messages and 256 KB at a time. */
 function indexingQueue(queue: Queue): MessageQueue {
   return {
     async send(messages) {
-      for (let start = 0; start < messages.length; start += 100) {
-        await queue.sendBatch(
-          messages.slice(start, start + 100).map((body) => ({ body, contentType: "json" })),
-        );
+      for (const batch of sendable(messages)) {
+        await queue.sendBatch(batch.map((body) => ({ body, contentType: "json" })));
       }
     },
   };

@@ -7,6 +7,7 @@ import type { Scope } from "../core/principal.ts";
 import { readJson, requireMediaType } from "./body.ts";
 import type { AppContext, AppEnv } from "./context.ts";
 import { authorise } from "./middleware/authorise.ts";
+import { idempotent } from "./middleware/idempotency.ts";
 import { limitFailedCredentials, limitOperation } from "./middleware/rate-limit.ts";
 import { confirmed } from "./middleware/standing.ts";
 import { parseQuery, validate } from "./validate.ts";
@@ -94,6 +95,7 @@ export function defineRoute<
         authorise(spec.access),
         limitOperation(spec.limit, spec.access),
         confirmed(spec.access),
+        idempotent(),
         async (c) => {
           if (spec.rawBody) requireMediaType(c.req.raw, spec.rawBody.contentTypes);
           const input = {
