@@ -4,6 +4,10 @@ import type { AuthenticateDeps } from "./auth/authenticate.ts";
 import { KeyCache } from "./auth/key-cache.ts";
 import { issuerOf, type MintDeps, readOwnToken } from "./auth/token.ts";
 import { TokenKeys } from "./auth/token-keys.ts";
+import { ChromaVectorStore } from "./clients/chroma-vector-store.ts";
+import { OpenAiEmbedder } from "./clients/openai-embedder.ts";
+import { DEFAULT_RETRY } from "./clients/retry.ts";
+import { upstreamFetch } from "./clients/upstream-fetch.ts";
 import type { Config } from "./config.ts";
 import { Cursors } from "./core/cursor.ts";
 import type { Limiters } from "./core/limiter.ts";
@@ -27,7 +31,6 @@ export interface Services {
   vectors: VectorStore;
   /** The object that holds what is indexed of a workspace. */
   workspaceIndex(workspaceId: string): WorkspaceIndex;
-  cursors: Cursors;
   /** The object that counts a subject's requests and knows its keys. */
   limiters: Limiters;
   authentication: AuthenticateDeps;
@@ -36,8 +39,6 @@ export interface Services {
   /** What this isolate remembers of limiters. */
   gate: LimitGate;
   policies: PolicyTable;
-  /** The same: what a key may be given. */
-  quotas: OperationQuotas;
   events: SecurityEvents;
   /** Signs where lists go on. */
   cursors: Cursors;
@@ -96,7 +97,6 @@ export function createServices(
     // The class implements the port; the stub's own type wraps each result for RPC.
     workspaceIndex: (workspaceId) =>
       env.WORKSPACE_INDEX.get(env.WORKSPACE_INDEX.idFromName(workspaceId)) as unknown as WorkspaceIndex,
-    cursors: new Cursors(config.JWT_SECRET),
     limiters: (subject) => env.RATE_LIMITER.get(env.RATE_LIMITER.idFromName(subject)),
     authentication: {
       db,

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import type { IndexingMessage } from "./ports.ts";
+import { utf8Length } from "./tokens.ts";
 
 /** Messages of the queue `indexing`, as they are read back: another version of the Worker may have written them. */
 const base = { workspaceId: z.string().min(1), jobId: z.string().min(1) };
@@ -42,4 +43,27 @@ export function indexMessages(workspaceId: string, jobId: string, files: FileToI
   }
   flush();
   return messages;
+}
+
+/** What a queue takes in one call: 100 messages and 256 KB, of which a part is the platform's own. */
+const SEND_MESSAGES = 100;
+const SEND_BYTES = 200_000;
+
+/** The messages in groups that can be sent in one call each, in order. */
+export function sendable(messages: IndexingMessage[]): IndexingMessage[][] {
+  const groups: IndexingMessage[][] = [];
+  let group: IndexingMessage[] = [];
+  let bytes = 0;
+  for (const message of messages) {
+    const size = utf8Length(JSON.stringify(message));
+    if (group.length > 0 && (group.length >= SEND_MESSAGES || bytes + size > SEND_BYTES)) {
+      groups.push(group);
+      group = [];
+      bytes = 0;
+    }
+    group.push(message);
+    bytes += size;
+  }
+  if (group.length > 0) groups.push(group);
+  return groups;
 }

@@ -11,7 +11,7 @@ export interface IndexingDeps {
   /** Tokens of one input that the embedding model reads. */
   embeddingMaxTokens: number;
   vectors: VectorStore;
-  index(workspaceId: string): WorkspaceIndex;
+  workspaceIndex(workspaceId: string): WorkspaceIndex;
   log: Logger;
   /** Milliseconds since the epoch. */
   now(): number;

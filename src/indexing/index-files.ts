@@ -84,7 +84,7 @@ async function bringIn(
   sources: SourceToIndex[],
   verify: boolean,
 ): Promise<FileOutcome[]> {
-  const index = deps.index(workspaceId);
+  const index = deps.workspaceIndex(workspaceId);
   const outcomes: FileOutcome[] = [];
   let open = sources;
   for (let attempt = 0; open.length > 0; attempt++) {

@@ -95,7 +95,7 @@ export async function startIndex(deps: IndexingDeps, input: StartIndex): Promise
 }
 
 async function anythingToDo(
-  deps: Pick<IndexingDeps, "db" | "index">,
+  deps: Pick<IndexingDeps, "db" | "workspaceIndex">,
   workspaceId: string,
   spec: JobSpec,
   filter: (path: string) => boolean,
@@ -125,11 +125,11 @@ async function anythingToDo(
 
 /** Path → generation that the index holds of it. */
 export async function generationsOf(
-  deps: Pick<IndexingDeps, "index">,
+  deps: Pick<IndexingDeps, "workspaceIndex">,
   workspaceId: string,
   paths: string[],
 ): Promise<Map<string, number>> {
   if (paths.length === 0) return new Map();
-  const held = await deps.index(workspaceId).generations(paths);
+  const held = await deps.workspaceIndex(workspaceId).generations(paths);
   return new Map(held.map(({ path, generation }) => [path, generation]));
 }

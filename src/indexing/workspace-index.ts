@@ -1,3 +1,116 @@
 import { DurableObject } from "cloudflare:workers";
+import type {
+  ChunkFilter,
+  FileCommit,
+  FilePlan,
+  FileSymbols,
+  FileToCommit,
+  FileToPlan,
+  IndexStats,
+  LexicalHit,
+  StoredChunk,
+  WorkspaceIndex as WorkspaceIndexPort,
+} from "../core/ports.ts";
+import { chunkDigests } from "./workspace-index-ids.ts";
+import { condemnedOf, settleVectors, takeUnsettled } from "./workspace-index-outbox.ts";
+import { chunksById, findLexical, generationsOf, statsOf, symbolsOf } from "./workspace-index-read.ts";
+import { migrate } from "./workspace-index-schema.ts";
+import { commitFile, planFile, removeFile } from "./workspace-index-write.ts";
 
-export class WorkspaceIndex extends DurableObject<Env> {}
+/** Longer than any writer lives: a queue consumer ends after 15 minutes. */
+const CLOSED_MS = 60 * 60 * 1000;
+
+/** What is indexed of one workspace. Each method is one transaction; see the port for what they promise. */
+export class WorkspaceIndex extends DurableObject<Env> implements WorkspaceIndexPort {
+  readonly #storage: DurableObjectStorage;
+  readonly #sql: SqlStorage;
+
+  constructor(ctx: DurableObjectState, env: Env) {
+    super(ctx, env);
+    this.#storage = ctx.storage;
+    this.#sql = ctx.storage.sql;
+    void ctx.blockConcurrencyWhile(async () => migrate(ctx.storage));
+  }
+
+  async plan(files: FileToPlan[]): Promise<FilePlan[]> {
+    const digests = await Promise.all(files.map(chunkDigests));
+    return this.#storage.transactionSync(() => {
+      if (this.#isClosed()) return files.map(({ path }) => ({ path, outcome: "stale" }));
+      return files.map((file, i) => planFile(this.#sql, file, digests[i] ?? [], Date.now()));
+    });
+  }
+
+  async commit(files: FileToCommit[]): Promise<FileCommit[]> {
+    return this.#storage.transactionSync(() => {
+      if (this.#isClosed()) {
+        return files.map(({ path, chunks }) => ({
+          path,
+          outcome: "stale",
+          obsolete: chunks.map(({ id }) => id),
+        }));
+      }
+      return files.map((file) => commitFile(this.#sql, file, Date.now()));
+    });
+  }
+
+  async remove(
+    files: { path: string; generation: number }[],
+  ): Promise<{ chunks: number; obsolete: string[] }> {
+    return this.#storage.transactionSync(() => {
+      if (this.#isClosed()) return { chunks: 0, obsolete: [] };
+      let chunks = 0;
+      for (const file of files) chunks += removeFile(this.#sql, file, Date.now());
+      return {
+        chunks,
+        obsolete: condemnedOf(
+          this.#sql,
+          files.map(({ path }) => path),
+        ),
+      };
+    });
+  }
+
+  async settle(ids: string[]): Promise<void> {
+    settleVectors(this.#sql, ids);
+  }
+
+  async unsettled(beforeMs: number, limit: number): Promise<string[]> {
+    return this.#storage.transactionSync(() => takeUnsettled(this.#sql, beforeMs, limit));
+  }
+
+  async lexical(match: string, filter: ChunkFilter, limit: number): Promise<LexicalHit[]> {
+    return findLexical(this.#sql, match, filter, limit);
+  }
+
+  async chunks(ids: string[]): Promise<StoredChunk[]> {
+    return chunksById(this.#sql, ids);
+  }
+
+  async symbols(path: string): Promise<FileSymbols> {
+    return symbolsOf(this.#sql, path);
+  }
+
+  async generations(paths: string[]): Promise<{ path: string; generation: number }[]> {
+    return generationsOf(this.#sql, paths);
+  }
+
+  async stats(): Promise<IndexStats> {
+    return statsOf(this.#sql);
+  }
+
+  /** Empty afterwards, and closed for an hour, so that a writer that was under way brings nothing back. */
+  async clear(): Promise<void> {
+    await this.ctx.blockConcurrencyWhile(async () => {
+      await this.#storage.deleteAll();
+      migrate(this.#storage);
+      this.#sql.exec("INSERT INTO closed VALUES (?)", Date.now() + CLOSED_MS);
+    });
+  }
+
+  #isClosed(): boolean {
+    const until = this.#sql
+      .exec<{ until: number | null }>("SELECT max(until) AS until FROM closed")
+      .one().until;
+    return until !== null && Date.now() < until;
+  }
+}
