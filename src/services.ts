@@ -17,6 +17,7 @@ import type { Embedder, MessageQueue, VectorStore, WorkspaceIndex } from "./core
 import { Secret } from "./core/secret.ts";
 import type { SecurityEvent, SecurityEvents } from "./core/security-event.ts";
 import { type Database, openDatabase } from "./db/database.ts";
+import { budgetedEmbedder } from "./limits/budgeted-embedder.ts";
 import { LimitGate } from "./limits/gate.ts";
 import { type PolicyTable, policyTable } from "./limits/policy.ts";
 
@@ -26,6 +27,8 @@ export interface Services {
   blobs: R2Bucket;
   queue: MessageQueue;
   embedder: Embedder;
+  /** The embedder as a workspace may use it: paid from its month's tokens, or without bound where none is set. */
+  embedderFor(workspaceId: string, monthlyTokens: number | null): Embedder;
   /** Tokens of one input that the embedding model reads. */
   embeddingMaxTokens: number;
   vectors: VectorStore;
@@ -81,12 +84,30 @@ export function createServices(
   const db = openDatabase(env.DB);
   const now = Date.now;
   const tokens: MintDeps = { tokenKeys: isolate.tokenKeys, issuer: issuerOf(config.ENVIRONMENT), now };
+  const events = createSecurityEvents({
+    db,
+    log,
+    waiting: isolate.waitingEvents,
+    line: consoleSink,
+    alert: alertSender(config),
+    now,
+    background,
+  });
   const embedder = lazy(() => openAiEmbedder(config));
   const vectors = lazy(() => chromaVectorStore(config));
   return {
     db,
     blobs: env.BLOBS,
     queue: indexingQueue(env.INDEXING),
+    embedderFor(workspaceId, monthlyTokens) {
+      if (monthlyTokens === null) return embedder();
+      return budgetedEmbedder(embedder(), {
+        budget: env.BUDGET.get(env.BUDGET.idFromName(workspaceId)),
+        monthlyTokens,
+        maxTokens: config.EMBEDDING_MAX_TOKENS,
+        onWarning: () => events.record({ type: "budget_warning", workspaceId }),
+      });
+    },
     get embedder() {
       return embedder();
     },
@@ -110,15 +131,7 @@ export function createServices(
     gate: isolate.gate,
     policies: isolate.policies,
     cursors: new Cursors(config.JWT_SECRET),
-    events: createSecurityEvents({
-      db,
-      log,
-      waiting: isolate.waitingEvents,
-      line: consoleSink,
-      alert: alertSender(config),
-      now,
-      background,
-    }),
+    events,
     log,
     now,
     background,
