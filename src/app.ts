@@ -14,14 +14,26 @@ import { methodNotAllowed } from "./http/not-allowed.ts";
 import { policyFinder } from "./http/policy-of.ts";
 import { problem } from "./http/problem.ts";
 import type { Route } from "./http/route.ts";
+import { authRoutes } from "./http/routes/auth.ts";
 import { documentRoutes } from "./http/routes/document.ts";
 import { healthRoutes } from "./http/routes/health.ts";
+import { indexRoutes } from "./http/routes/index-files.ts";
+import { jobRoutes } from "./http/routes/jobs.ts";
+import { keyRoutes } from "./http/routes/keys.ts";
 import { securityEventRoutes } from "./http/routes/security-events.ts";
 import { workspaceRoutes } from "./http/routes/workspaces.ts";
 import { createIsolate, type Isolate } from "./services.ts";
 
 /** Every route that the Worker serves; the OpenAPI document and the access tests are made from this list. */
-export const ROUTES: readonly Route[] = [...healthRoutes, ...workspaceRoutes, ...securityEventRoutes];
+export const ROUTES: readonly Route[] = [
+  ...healthRoutes,
+  ...authRoutes,
+  ...keyRoutes,
+  ...workspaceRoutes,
+  ...indexRoutes,
+  ...jobRoutes,
+  ...securityEventRoutes,
+];
 
 /** The HTTP application: middleware in the order in which it runs, then the routes. */
 export function createApp(

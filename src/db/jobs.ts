@@ -1,4 +1,4 @@
-import { and, desc, eq, inArray, lt, sql } from "drizzle-orm";
+import { and, desc, eq, gte, inArray, lt, sql } from "drizzle-orm";
 import type { Database } from "./database.ts";
 import { type JobKind, type JobSpec, jobFiles, jobs } from "./schema.ts";
 
@@ -145,5 +145,16 @@ export function selectStalledJobs(db: Database, beforeMs: number, limit: number)
     .from(jobs)
     .where(and(inArray(jobs.status, ["queued", "running"]), lt(jobs.updatedAt, beforeMs)))
     .orderBy(jobs.updatedAt)
+    .limit(limit);
+}
+
+/** Workspaces whose jobs moved since the time, the most recent first. */
+export function selectActiveWorkspaces(db: Database, sinceMs: number, limit: number) {
+  return db
+    .select({ workspaceId: jobs.workspaceId })
+    .from(jobs)
+    .where(gte(jobs.updatedAt, sinceMs))
+    .groupBy(jobs.workspaceId)
+    .orderBy(desc(sql`max(${jobs.updatedAt})`))
     .limit(limit);
 }

@@ -1,0 +1,106 @@
+import { mapBounded } from "./core/bounded.ts";
+import { DevFlowError } from "./core/errors.ts";
+import { IndexingMessageSchema } from "./core/messages.ts";
+import type { IndexingMessage } from "./core/ports.ts";
+import { noteJobError } from "./db/jobs.ts";
+import { runDeletion } from "./files/run-deletion.ts";
+import { expandJob } from "./indexing/expand-job.ts";
+import { failMessage } from "./indexing/fail-files.ts";
+import { indexFiles } from "./indexing/index-files.ts";
+import type { Services } from "./services.ts";
+
+/** Messages worked on side by side: each holds a few hundred vectors, and a Worker has 128 MB. */
+const WIDTH = 2;
+/** Waits between deliveries grow threefold from the first to the longest: five of them take eight minutes. */
+const FIRST_DELAY_SECONDS = 5;
+const LONGEST_DELAY_SECONDS = 300;
+
+type Handlers = {
+  [K in IndexingMessage["kind"]]: (
+    services: Services,
+    message: Extract<IndexingMessage, { kind: K }>,
+  ) => Promise<void>;
+};
+
+const HANDLERS: Handlers = {
+  index: indexFiles,
+  expand: expandJob,
+  delete: runDeletion,
+  archive: () => Promise.reject(new DevFlowError("not_implemented", "Archives are not unpacked yet.")),
+};
+
+/** Consumes the queue `indexing` and its dead letters. Each message is acknowledged or retried by itself. */
+export async function consume(services: Services, batch: MessageBatch): Promise<void> {
+  const dead = batch.queue.endsWith("-dead");
+  await mapBounded(batch.messages, WIDTH, async (delivery) => {
+    const parsed = IndexingMessageSchema.safeParse(delivery.body);
+    if (!parsed.success) {
+      services.log.error("a message could not be read", parsed.error, { message_id: delivery.id });
+      delivery.ack();
+      return;
+    }
+    const message = parsed.data;
+    try {
+      await (dead ? giveUp(services, message) : handle(services, message));
+      delivery.ack();
+    } catch (error) {
+      await refuse(services, delivery, message, error);
+    }
+  });
+}
+
+async function handle(services: Services, message: IndexingMessage): Promise<void> {
+  const handler = HANDLERS[message.kind] as (services: Services, message: IndexingMessage) => Promise<void>;
+  try {
+    await handler(services, message);
+  } catch (error) {
+    // What no retry mends is told at once.
+    if (!(error instanceof DevFlowError) || error.retryable) throw error;
+    services.log.warning(error.message, { code: error.code, job_id: message.jobId });
+    await failMessage(services, message, error.code, error.message);
+  }
+}
+
+async function giveUp(services: Services, message: IndexingMessage): Promise<void> {
+  services.log.error("gave up on a message", new Error("retries are spent"), {
+    kind: message.kind,
+    job_id: message.jobId,
+  });
+  const detail = "It could not be indexed for a while, and retries are spent. Retry with POST /v1/index.";
+  await failMessage(services, message, "upstream_unavailable", detail);
+}
+
+async function refuse(
+  services: Services,
+  delivery: Message,
+  message: IndexingMessage,
+  error: unknown,
+): Promise<void> {
+  const delaySeconds = retryDelaySeconds(delivery.attempts, Math.random(), retryAfterSeconds(error));
+  services.log.error("a message is retried", error, {
+    kind: message.kind,
+    job_id: message.jobId,
+    attempts: delivery.attempts,
+    delay_seconds: delaySeconds,
+  });
+  delivery.retry({ delaySeconds });
+  const detail = error instanceof DevFlowError ? error.message : "Something failed on our side.";
+  // The message is retried whether or not this can be written.
+  await noteJobError(services.db, message.jobId, detail, services.now()).catch((cause: unknown) =>
+    services.log.error("a job's error could not be noted", cause),
+  );
+}
+
+/**
+ * Seconds until the next delivery: threefold each time, half of it random, and not before the upstream asked for.
+ * @param attempts deliveries so far, from 1. @param random uniform over [0, 1).
+ */
+export function retryDelaySeconds(attempts: number, random: number, atLeast: number): number {
+  const delay = Math.min(LONGEST_DELAY_SECONDS, FIRST_DELAY_SECONDS * 3 ** (attempts - 1));
+  return Math.ceil(Math.max(delay * (1 + random) * 0.5, Math.min(atLeast, LONGEST_DELAY_SECONDS)));
+}
+
+function retryAfterSeconds(error: unknown): number {
+  const header = error instanceof DevFlowError ? Number(error.headers["retry-after"]) : 0;
+  return Number.isFinite(header) ? header : 0;
+}

@@ -1,0 +1,24 @@
+import { pruneEvents } from "./audit/prune.ts";
+import { finishDeletions } from "./files/finish-deletions.ts";
+import { resumeStalledJobs, settleVectors } from "./indexing/repair.ts";
+import type { Services } from "./services.ts";
+
+/** What each cron run does, in order. Repair compares what was accepted with what is derived, and mends the latter. */
+const TASKS: readonly { name: string; run(services: Services): Promise<unknown> }[] = [
+  { name: "resume stalled jobs", run: resumeStalledJobs },
+  { name: "finish deletions", run: finishDeletions },
+  { name: "settle vectors", run: settleVectors },
+  { name: "prune events", run: pruneEvents },
+];
+
+/** A task that fails does not keep the others from running. */
+export async function runScheduled(services: Services): Promise<void> {
+  for (const { name, run } of TASKS) {
+    try {
+      const result = await run(services);
+      services.log.info("scheduled task", { task: name, result: JSON.stringify(result ?? null) });
+    } catch (error) {
+      services.log.error("a scheduled task failed", error, { task: name });
+    }
+  }
+}
