@@ -29,19 +29,24 @@ export function insertKey(db: Database, key: NewKeyRow) {
 }
 
 /**
- * Inserts the key where its workspace holds fewer than `quota` live keys, not counting `exceptId`. Otherwise its
- * name is null, which the table refuses: the batch that it stands in fails as a whole (`isOverKeyQuota`).
+ * Inserts the key where its workspace holds fewer than `quota` live keys and, for a successor, the key that it
+ * replaces (which does not count) is still as it was read. Otherwise its name is null, which the table refuses:
+ * the batch that it stands in fails as a whole (`isOverKeyQuota`).
  */
 export function insertKeyWithinQuota(
   db: Database,
   key: NewKeyRow,
-  { quota, nowMs, exceptId = "" }: { quota: number; nowMs: number; exceptId?: string },
+  { quota, nowMs, replaces }: { quota: number; nowMs: number; replaces?: KeyRow },
 ) {
-  const live = sql`(SELECT count(*) FROM ${apiKeys} WHERE workspace_id = ${key.workspaceId} AND id <> ${exceptId}
-    AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > ${nowMs}))`;
+  const live = sql`(SELECT count(*) FROM ${apiKeys} WHERE workspace_id = ${key.workspaceId}
+    AND id <> ${replaces?.id ?? ""} AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > ${nowMs}))`;
+  const unchanged = replaces
+    ? sql`EXISTS (SELECT 1 FROM ${apiKeys} WHERE id = ${replaces.id} AND revoked_at IS NULL
+        AND expires_at IS ${replaces.expiresAt})`
+    : sql`TRUE`;
   return db
     .insert(apiKeys)
-    .values({ ...key, name: sql`CASE WHEN ${live} < ${quota} THEN ${key.name} END` })
+    .values({ ...key, name: sql`CASE WHEN ${live} < ${quota} AND ${unchanged} THEN ${key.name} END` })
     .returning();
 }
 

@@ -1,4 +1,4 @@
-import { eq } from "drizzle-orm";
+import { and, desc, eq, isNull, lt, or } from "drizzle-orm";
 import type { Database } from "./database.ts";
 import { workspaces } from "./schema.ts";
 
@@ -8,6 +8,40 @@ export function insertWorkspace(db: Database, workspace: typeof workspaces.$infe
   return db.insert(workspaces).values(workspace).returning();
 }
 
+/** The workspace, unless it is being deleted. */
 export function selectWorkspace(db: Database, id: string) {
-  return db.select().from(workspaces).where(eq(workspaces.id, id)).limit(1);
+  return db.select().from(workspaces).where(standing(id)).limit(1);
+}
+
+/** Newest first, without those that are being deleted. `before`: the last one of the page before. */
+export function selectWorkspaces(
+  db: Database,
+  before: { createdAt: number; id: string } | null,
+  limit: number,
+) {
+  const after =
+    before === null
+      ? undefined
+      : or(
+          lt(workspaces.createdAt, before.createdAt),
+          and(eq(workspaces.createdAt, before.createdAt), lt(workspaces.id, before.id)),
+        );
+  return db
+    .select()
+    .from(workspaces)
+    .where(and(isNull(workspaces.deletedAt), after))
+    .orderBy(desc(workspaces.createdAt), desc(workspaces.id))
+    .limit(limit);
+}
+
+export function updateWorkspace(
+  db: Database,
+  id: string,
+  change: Partial<Pick<WorkspaceRow, "name" | "monthlyTokenBudget" | "maxFiles" | "maxBytes">>,
+) {
+  return db.update(workspaces).set(change).where(standing(id)).returning();
+}
+
+function standing(id: string) {
+  return and(eq(workspaces.id, id), isNull(workspaces.deletedAt));
 }

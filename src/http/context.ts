@@ -32,10 +32,16 @@ export interface AppEnv {
 
 export type AppContext = Context<AppEnv>;
 
-/** The workspace's credential that the request came with; the root key has no workspace. */
-export function workspaceOf(c: AppContext): WorkspacePrincipal {
+/** The credential that the request came with. */
+export function principalOf(c: AppContext): Principal {
   const principal = c.get("principal");
   if (principal === undefined) throw new DevFlowError("unauthenticated", "This route needs a credential.");
+  return principal;
+}
+
+/** The workspace's credential that the request came with; the root key has no workspace. */
+export function workspaceOf(c: AppContext): WorkspacePrincipal {
+  const principal = principalOf(c);
   if (principal.kind === "root") {
     throw new DevFlowError(
       "insufficient_scope",
