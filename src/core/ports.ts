@@ -1,4 +1,4 @@
-import type { Chunk, ChunkKind } from "./chunk.ts";
+import type { Chunk, ChunkedBy, ChunkKind } from "./chunk.ts";
 
 /**
  * Turns text into vectors.
@@ -100,6 +100,8 @@ export interface FileToCommit {
   generation: number;
   baseGeneration: number;
   language: string;
+  /** How the file was cut; null or absent where nobody says. */
+  chunkedBy?: ChunkedBy | null;
   chunks: CommittedChunk[];
 }
 
@@ -162,7 +164,10 @@ export interface WorkspaceIndex {
   remove(files: { path: string; generation: number }[]): Promise<{ chunks: number; obsolete: string[] }>;
   /** The vector store no longer holds these ids. */
   settle(ids: string[]): Promise<void>;
-  /** Vectors promised or condemned before the time that were never settled: work for repair. */
+  /**
+   * Vectors promised or condemned before the time that were never settled: work for repair. Promises among them are
+   * condemned, so that the store may be rid of them: a writer as slow as that finds a conflict and plans again.
+   */
   unsettled(beforeMs: number, limit: number): Promise<string[]>;
   /** `match` is an FTS5 expression with every term quoted (see `lexical-query.ts`). */
   lexical(match: string, filter: ChunkFilter, limit: number): Promise<LexicalHit[]>;

@@ -1,0 +1,135 @@
+import type { CommittedChunk, FileToCommit } from "../core/ports.ts";
+import { searchableText } from "../core/terms.ts";
+
+/** Rows of `chunks`, and the terms that go with each. */
+
+export type ChunkRow = {
+  chunk: number;
+  id: string;
+  ordinal: number;
+  start_line: number;
+  end_line: number;
+  kind: string;
+  symbol: string | null;
+  parent: string | null;
+  text: string;
+  embed_hash: string;
+};
+
+export function chunkKeysOf(sql: SqlStorage, file: number) {
+  return sql.exec<{ id: string; embed_hash: string }>(
+    "SELECT id, embed_hash FROM chunks WHERE file = ? ORDER BY ordinal",
+    file,
+  );
+}
+
+export function chunksOf(sql: SqlStorage, file: number): ChunkRow[] {
+  return sql
+    .exec<ChunkRow>(
+      `SELECT chunk, id, ordinal, start_line, end_line, kind, symbol, parent, text, embed_hash
+       FROM chunks WHERE file = ? ORDER BY ordinal`,
+      file,
+    )
+    .toArray();
+}
+
+export function sameIds(standing: ChunkRow[], ids: string[]): boolean {
+  return standing.length === ids.length && standing.every(({ id }, i) => id === ids[i]);
+}
+
+/** Those of the ids under which no chunk of the workspace stands. */
+export function withoutChunk(sql: SqlStorage, ids: string[]): string[] {
+  return sql
+    .exec<{ id: string }>(
+      "SELECT value AS id FROM json_each(?) j WHERE NOT EXISTS (SELECT 1 FROM chunks c WHERE c.id = j.value)",
+      JSON.stringify(ids),
+    )
+    .toArray()
+    .map(({ id }) => id);
+}
+
+export function dropChunks(sql: SqlStorage, chunks: { chunk: number }[]): void {
+  for (const { chunk } of chunks) {
+    sql.exec("DELETE FROM chunk_terms WHERE rowid = ?", chunk);
+    sql.exec("DELETE FROM chunks WHERE chunk = ?", chunk);
+  }
+}
+
+/** Inserts new chunks and brings kept ones up to date; terms are written only where they changed. */
+export function writeChunks(
+  sql: SqlStorage,
+  file: number,
+  { path, chunks }: FileToCommit,
+  standing: ChunkRow[],
+): void {
+  const byId = new Map(standing.map((chunk) => [chunk.id, chunk]));
+  const pathTerms = searchableText(path);
+  for (const [ordinal, chunk] of chunks.entries()) {
+    const old = byId.get(chunk.id);
+    if (old === undefined) insertChunk(sql, file, ordinal, chunk, pathTerms);
+    else updateChunk(sql, ordinal, chunk, old, pathTerms);
+  }
+}
+
+function insertChunk(
+  sql: SqlStorage,
+  file: number,
+  ordinal: number,
+  chunk: CommittedChunk,
+  pathTerms: string,
+): void {
+  const { rowid } = sql
+    .exec<{ rowid: number }>(
+      "INSERT INTO chunks VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING chunk AS rowid",
+      chunk.id,
+      file,
+      ordinal,
+      chunk.startLine,
+      chunk.endLine,
+      chunk.kind,
+      chunk.symbol,
+      chunk.symbol?.toLowerCase() ?? null,
+      chunk.parent,
+      chunk.text,
+      chunk.embedHash,
+    )
+    .one();
+  writeTerms(sql, rowid, chunk, pathTerms);
+}
+
+function updateChunk(
+  sql: SqlStorage,
+  ordinal: number,
+  chunk: CommittedChunk,
+  old: ChunkRow,
+  pathTerms: string,
+): void {
+  sql.exec(
+    `UPDATE chunks SET ordinal = ?, start_line = ?, end_line = ?, kind = ?, symbol = ?, symbol_key = ?,
+       parent = ?, text = ?, embed_hash = ? WHERE chunk = ?`,
+    ordinal,
+    chunk.startLine,
+    chunk.endLine,
+    chunk.kind,
+    chunk.symbol,
+    chunk.symbol?.toLowerCase() ?? null,
+    chunk.parent,
+    chunk.text,
+    chunk.embedHash,
+    old.chunk,
+  );
+  if (chunk.text === old.text && chunk.symbol === old.symbol && chunk.parent === old.parent) return;
+  sql.exec("DELETE FROM chunk_terms WHERE rowid = ?", old.chunk);
+  writeTerms(sql, old.chunk, chunk, pathTerms);
+}
+
+function writeTerms(sql: SqlStorage, rowid: number, chunk: CommittedChunk, pathTerms: string): void {
+  const symbol = searchableText([chunk.symbol, chunk.parent].filter((name) => name !== null).join(" "));
+  sql.exec(
+    "INSERT INTO chunk_terms (rowid, symbol, path, body) VALUES (?, ?, ?, ?)",
+    rowid,
+    symbol,
+    pathTerms,
+    searchableText(chunk.text),
+  );
+}

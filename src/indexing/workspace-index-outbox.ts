@@ -1,0 +1,88 @@
+/**
+ * Vectors that the store may hold although no chunk stands for them. `promised`: handed out by a plan, perhaps
+ * written. `condemned`: to be deleted, perhaps deleted already. A row goes when the chunk is committed, or when
+ * the store is known not to hold the vector (`settle`).
+ */
+interface Version {
+  path: string;
+  generation: number;
+}
+
+/** A promise that is made again is as young as its newest maker. */
+export function notePromises(
+  sql: SqlStorage,
+  ids: string[],
+  { path, generation }: Version,
+  now: number,
+): void {
+  for (const id of ids) {
+    sql.exec(
+      `INSERT INTO vector_outbox VALUES (?, 'promised', ?, ?, ?)
+       ON CONFLICT (id) DO UPDATE SET at = excluded.at WHERE op = 'promised'`,
+      id,
+      path,
+      generation,
+      now,
+    );
+  }
+}
+
+export function isPromised(sql: SqlStorage, id: string): boolean {
+  return sql.exec("SELECT 1 FROM vector_outbox WHERE id = ? AND op = 'promised'", id).toArray().length > 0;
+}
+
+export function condemn(sql: SqlStorage, ids: string[], { path, generation }: Version, now: number): void {
+  for (const id of ids) {
+    sql.exec(
+      `INSERT INTO vector_outbox VALUES (?, 'condemned', ?, ?, ?)
+       ON CONFLICT (id) DO UPDATE SET op = 'condemned', at = excluded.at`,
+      id,
+      path,
+      generation,
+      now,
+    );
+  }
+}
+
+/** All that is condemned of those paths: a writer that comes again finishes what it, or another, left. */
+export function condemnedOf(sql: SqlStorage, paths: string[]): string[] {
+  return sql
+    .exec<{ id: string }>(
+      `SELECT id FROM vector_outbox
+       WHERE path IN (SELECT value FROM json_each(?)) AND op = 'condemned' ORDER BY id`,
+      JSON.stringify(paths),
+    )
+    .toArray()
+    .map(({ id }) => id);
+}
+
+/** Only what is condemned is settled: a promise ends by its commit, or by being condemned first. */
+export function settleVectors(sql: SqlStorage, ids: string[]): void {
+  sql.exec(
+    "DELETE FROM vector_outbox WHERE op = 'condemned' AND id IN (SELECT value FROM json_each(?))",
+    JSON.stringify(ids),
+  );
+}
+
+/**
+ * The oldest of them. Promises among them are condemned: a writer as slow as that finds a conflict and plans again,
+ * rather than committing a chunk whose vector is being deleted.
+ */
+export function takeUnsettled(sql: SqlStorage, beforeMs: number, limit: number): string[] {
+  const ids = sql
+    .exec<{ id: string }>(
+      "SELECT id FROM vector_outbox WHERE at < ? ORDER BY at, id LIMIT ?",
+      beforeMs,
+      Math.max(0, limit),
+    )
+    .toArray()
+    .map(({ id }) => id);
+  const json = JSON.stringify(ids);
+  sql.exec(
+    `UPDATE files SET revision = revision + 1 WHERE path IN (
+       SELECT path FROM vector_outbox WHERE op = 'promised' AND id IN (SELECT value FROM json_each(?)))`,
+    json,
+  );
+  sql.exec("UPDATE vector_outbox SET op = 'condemned' WHERE id IN (SELECT value FROM json_each(?))", json);
+  return ids;
+}

@@ -1,0 +1,147 @@
+import type { ChunkedBy, ChunkKind } from "../core/chunk.ts";
+import { below } from "../core/path.ts";
+import type { ChunkFilter, FileSymbols, IndexStats, LexicalHit, StoredChunk } from "../core/ports.ts";
+
+/**
+ * Weights of the columns in BM25, 0 and up, 1 for the body: a term in the name of what is defined counts most, one
+ * in the path more than one among many in the text.
+ */
+const WEIGHTS = { symbol: 3, path: 1.5, body: 1 };
+const BM25 = `bm25(chunk_terms, ${WEIGHTS.symbol}, ${WEIGHTS.path}, ${WEIGHTS.body})`;
+
+/** SQL conditions over `files f` and `chunks c`, with their bindings; empty where nothing is restricted. */
+interface Conditions {
+  sql: string;
+  bindings: (string | number)[];
+}
+
+function conditionsOf({ path, languages, extensions, kinds }: ChunkFilter): Conditions {
+  const conditions: string[] = [];
+  const bindings: string[] = [];
+  if (path !== null) {
+    const { from, to } = below(path);
+    conditions.push("(f.path = ? OR (f.path >= ? AND f.path < ?))");
+    bindings.push(path, from, to);
+  }
+  for (const [column, values] of [
+    ["f.language", languages],
+    ["f.extension", extensions],
+    ["c.kind", kinds],
+  ] as const) {
+    if (values.length === 0) continue;
+    conditions.push(`${column} IN (SELECT value FROM json_each(?))`);
+    bindings.push(JSON.stringify(values));
+  }
+  return { sql: conditions.map((condition) => ` AND ${condition}`).join(""), bindings };
+}
+
+/** Best first; equal scores in the order in which the chunks came in. */
+export function findLexical(
+  sql: SqlStorage,
+  match: string,
+  filter: ChunkFilter,
+  limit: number,
+): LexicalHit[] {
+  const conditions = conditionsOf(filter);
+  // Without a filter the best are chosen before any row is looked up.
+  const query =
+    conditions.sql === ""
+      ? `SELECT c.id, f.path, best.bm25 FROM (
+           SELECT rowid AS chunk, -${BM25} AS bm25 FROM chunk_terms WHERE chunk_terms MATCH ?
+           ORDER BY bm25 DESC, chunk LIMIT ?
+         ) best JOIN chunks c ON c.chunk = best.chunk JOIN files f ON f.file = c.file
+         ORDER BY best.bm25 DESC, best.chunk`
+      : `SELECT c.id, f.path, -${BM25} AS bm25
+         FROM chunk_terms JOIN chunks c ON c.chunk = chunk_terms.rowid JOIN files f ON f.file = c.file
+         WHERE chunk_terms MATCH ?${conditions.sql}
+         ORDER BY bm25 DESC, c.chunk LIMIT ?`;
+  return sql
+    .exec<LexicalHit & Record<string, SqlStorageValue>>(query, match, ...conditions.bindings, limit)
+    .toArray();
+}
+
+type StoredChunkRow = {
+  id: string;
+  path: string;
+  language: string;
+  startLine: number;
+  endLine: number;
+  kind: ChunkKind;
+  symbol: string | null;
+  parent: string | null;
+  text: string;
+};
+
+const STORED_CHUNK = `c.id, f.path, f.language, c.start_line AS startLine, c.end_line AS endLine, c.kind, c.symbol,
+  c.parent, c.text`;
+
+export function chunksById(sql: SqlStorage, ids: string[]): StoredChunk[] {
+  return sql
+    .exec<StoredChunkRow>(
+      `SELECT ${STORED_CHUNK} FROM json_each(?) j JOIN chunks c ON c.id = j.value JOIN files f ON f.file = c.file
+       ORDER BY j.key`,
+      JSON.stringify(ids),
+    )
+    .toArray();
+}
+
+/** The definitions of a file, by line; the pieces of a long one are told as one. */
+export function symbolsOf(sql: SqlStorage, path: string): FileSymbols {
+  const file = sql
+    .exec<{ chunked_by: ChunkedBy | null }>(
+      "SELECT chunked_by FROM files WHERE path = ? AND deleted = 0",
+      path,
+    )
+    .toArray()[0];
+  const symbols: FileSymbols["symbols"] = [];
+  const rows = sql.exec<{
+    name: string;
+    kind: ChunkKind;
+    parent: string | null;
+    startLine: number;
+    endLine: number;
+  }>(
+    `SELECT c.symbol AS name, c.kind, c.parent, c.start_line AS startLine, c.end_line AS endLine
+     FROM chunks c JOIN files f ON f.file = c.file
+     WHERE f.path = ? AND c.symbol IS NOT NULL ORDER BY c.start_line, c.ordinal`,
+    path,
+  );
+  for (const row of rows) {
+    const last = symbols.at(-1);
+    const goesOn =
+      last?.name === row.name &&
+      last.kind === row.kind &&
+      last.parent === row.parent &&
+      row.startLine <= last.endLine + 1;
+    if (goesOn) last.endLine = Math.max(last.endLine, row.endLine);
+    else symbols.push({ ...row });
+  }
+  return { chunkedBy: file?.chunked_by ?? null, symbols };
+}
+
+export function generationsOf(sql: SqlStorage, paths: string[]): { path: string; generation: number }[] {
+  return sql
+    .exec<{ path: string; generation: number }>(
+      `SELECT f.path, f.generation FROM json_each(?) j JOIN files f ON f.path = j.value
+       WHERE f.deleted = 0 AND f.generation > 0 ORDER BY j.key`,
+      JSON.stringify(paths),
+    )
+    .toArray();
+}
+
+export function statsOf(sql: SqlStorage): IndexStats {
+  const { files, chunks, updated_at } = sql
+    .exec<{ files: number; chunks: number; updated_at: number | null }>("SELECT * FROM totals")
+    .one();
+  const languages = sql
+    .exec<{ language: string; files: number }>(
+      "SELECT language, files FROM language_totals WHERE files > 0 ORDER BY files DESC, language",
+    )
+    .toArray();
+  return {
+    files,
+    chunks,
+    languages: Object.fromEntries(languages.map(({ language, files }) => [language, files])),
+    updatedAtMs: updated_at,
+  };
+}

@@ -1,0 +1,78 @@
+/**
+ * Tables of the Durable Object `WorkspaceIndex`. Each entry is one version; entries are only ever appended.
+ * Times are milliseconds since the epoch.
+ */
+const VERSIONS: readonly (readonly string[])[] = [
+  [
+    // One row a path, deletions included. `generation`: newest committed or removed, 0 before the first commit.
+    // `seen`: newest that anybody planned. `revision`: counts changes, so that no chunk id is given out twice.
+    `CREATE TABLE files (
+      file INTEGER PRIMARY KEY,
+      path TEXT NOT NULL UNIQUE,
+      generation INTEGER NOT NULL,
+      seen INTEGER NOT NULL,
+      deleted INTEGER NOT NULL,
+      revision INTEGER NOT NULL,
+      language TEXT NOT NULL,
+      extension TEXT NOT NULL,
+      chunked_by TEXT,
+      chunks INTEGER NOT NULL,
+      updated_at INTEGER NOT NULL
+    )`,
+    `CREATE TABLE chunks (
+      chunk INTEGER PRIMARY KEY,
+      id TEXT NOT NULL UNIQUE,
+      file INTEGER NOT NULL,
+      ordinal INTEGER NOT NULL,
+      start_line INTEGER NOT NULL,
+      end_line INTEGER NOT NULL,
+      kind TEXT NOT NULL,
+      symbol TEXT,
+      symbol_key TEXT,
+      parent TEXT,
+      text TEXT NOT NULL,
+      embed_hash TEXT NOT NULL
+    )`,
+    "CREATE INDEX chunks_file ON chunks (file, ordinal)",
+    "CREATE INDEX chunks_embed_hash ON chunks (embed_hash)",
+    "CREATE INDEX chunks_symbol ON chunks (symbol_key) WHERE symbol_key IS NOT NULL",
+    // Contentless: the text stands in `chunks`; here only its terms do, under the same rowid.
+    `CREATE VIRTUAL TABLE chunk_terms USING fts5 (
+      symbol, path, body,
+      content = '', contentless_delete = 1,
+      tokenize = 'porter unicode61 remove_diacritics 2'
+    )`,
+    // Vectors that the store may hold although no chunk does: promised to a writer, or condemned.
+    `CREATE TABLE vector_outbox (
+      id TEXT PRIMARY KEY,
+      op TEXT NOT NULL CHECK (op IN ('promised', 'condemned')),
+      path TEXT NOT NULL,
+      generation INTEGER NOT NULL,
+      at INTEGER NOT NULL
+    ) WITHOUT ROWID`,
+    "CREATE INDEX vector_outbox_path ON vector_outbox (path, op)",
+    "CREATE INDEX vector_outbox_at ON vector_outbox (at)",
+    // Kept with every change: counting a million rows for each search would be too slow.
+    "CREATE TABLE totals (files INTEGER NOT NULL, chunks INTEGER NOT NULL, updated_at INTEGER)",
+    "INSERT INTO totals VALUES (0, 0, NULL)",
+    "CREATE TABLE language_totals (language TEXT PRIMARY KEY, files INTEGER NOT NULL) WITHOUT ROWID",
+    // Set by `clear`: until then, writers that were under way are refused.
+    "CREATE TABLE closed (until INTEGER NOT NULL)",
+  ],
+];
+
+/** Brings the tables to the newest version; each version is applied whole or not at all. */
+export function migrate(storage: DurableObjectStorage): void {
+  const { sql } = storage;
+  sql.exec("CREATE TABLE IF NOT EXISTS schema_version (version INTEGER NOT NULL)");
+  const applied =
+    sql.exec<{ version: number | null }>("SELECT max(version) AS version FROM schema_version").one()
+      .version ?? 0;
+  for (const [index, statements] of VERSIONS.entries()) {
+    if (index < applied) continue;
+    storage.transactionSync(() => {
+      for (const statement of statements) sql.exec(statement);
+      sql.exec("INSERT INTO schema_version VALUES (?)", index + 1);
+    });
+  }
+}
