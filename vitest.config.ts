@@ -32,6 +32,7 @@ export default defineConfig({
         ],
         test: {
           name: "integration",
+          silent: "passed-only",
           include: ["test/integration/**/*.test.ts"],
           globalSetup: ["./test/support/upstreams.ts"],
           setupFiles: ["./test/support/migrate.ts"],
