@@ -16,11 +16,14 @@ import { problem } from "./http/problem.ts";
 import type { Route } from "./http/route.ts";
 import { authRoutes } from "./http/routes/auth.ts";
 import { documentRoutes } from "./http/routes/document.ts";
+import { fileUploadRoutes } from "./http/routes/file-uploads.ts";
+import { fileRoutes } from "./http/routes/files.ts";
 import { healthRoutes } from "./http/routes/health.ts";
 import { indexRoutes } from "./http/routes/index-files.ts";
 import { jobRoutes } from "./http/routes/jobs.ts";
 import { keyRoutes } from "./http/routes/keys.ts";
 import { securityEventRoutes } from "./http/routes/security-events.ts";
+import { statsRoutes } from "./http/routes/stats.ts";
 import { workspaceRoutes } from "./http/routes/workspaces.ts";
 import { createIsolate, type Isolate } from "./services.ts";
 
@@ -30,8 +33,11 @@ export const ROUTES: readonly Route[] = [
   ...authRoutes,
   ...keyRoutes,
   ...workspaceRoutes,
+  ...fileUploadRoutes,
+  ...fileRoutes,
   ...indexRoutes,
   ...jobRoutes,
+  ...statsRoutes,
   ...securityEventRoutes,
 ];
 

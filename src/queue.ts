@@ -3,6 +3,7 @@ import { DevFlowError } from "./core/errors.ts";
 import { IndexingMessageSchema } from "./core/messages.ts";
 import type { IndexingMessage } from "./core/ports.ts";
 import { noteJobError } from "./db/jobs.ts";
+import { unpackArchive } from "./files/archive.ts";
 import { runDeletion } from "./files/run-deletion.ts";
 import { expandJob } from "./indexing/expand-job.ts";
 import { failMessage } from "./indexing/fail-files.ts";
@@ -26,7 +27,7 @@ const HANDLERS: Handlers = {
   index: indexFiles,
   expand: expandJob,
   delete: runDeletion,
-  archive: () => Promise.reject(new DevFlowError("not_implemented", "Archives are not unpacked yet.")),
+  archive: unpackArchive,
 };
 
 /** Consumes the queue `indexing` and its dead letters. Each message is acknowledged or retried by itself. */

@@ -18,6 +18,7 @@ export interface AcceptDeps extends RemoveDerivedDeps {
   blobs: R2Bucket;
   queue: MessageQueue;
   log: Logger;
+  /** Work that may outlive the answer. */
   background(work: Promise<unknown>): void;
 }
 
@@ -52,7 +53,8 @@ const PUTS_AT_ONCE = 4;
 /** Whether the stored row already says what the version would: then nothing is to be done. */
 export function isUnchanged(row: FileRow | undefined, version: Inspected): boolean {
   if (row === undefined || row.sha256 !== version.sha256 || row.status === "failed") return false;
-  return (row.status === "skipped") === (version.skip !== null);
+  // What was found unfit while it was indexed has its bytes stored, and is unfit still.
+  return (row.blob === null) === (version.skip !== null);
 }
 
 /**
@@ -138,12 +140,15 @@ export async function deleteBlobs(
   }
 }
 
+/** Deletes what was stored for versions that are not accepted after all. */
+export function discard(deps: AcceptDeps, workspaceId: string, candidates: readonly Candidate[]): void {
+  const keys = candidates.flatMap(({ blob }) => (blob === null ? [] : [blobKey(workspaceId, blob)]));
+  if (keys.length > 0) deps.background(deleteBlobs(deps, keys));
+}
+
 /** Why the batch was refused, and what it had stored already is deleted. */
 async function refusal(deps: AcceptDeps, { workspaceId, ...acceptance }: Acceptance): Promise<DevFlowError> {
-  const keys = acceptance.candidates.flatMap(({ blob }) =>
-    blob === null ? [] : [blobKey(workspaceId, blob)],
-  );
-  deps.background(deleteBlobs(deps, keys));
+  discard(deps, workspaceId, acceptance.candidates);
   const [workspace] = await selectWorkspace(deps.db, workspaceId);
   if (workspace === undefined || workspace.deletedAt !== null) {
     return new DevFlowError("not_found", "The workspace is being deleted.");

@@ -32,6 +32,22 @@ export function tooLarge(maxBytes: number): DevFlowError {
   });
 }
 
+/** The body as a stream that fails with `payload_too_large` past `maxBytes`. An absent body is an empty stream. */
+export function counted(request: Request, maxBytes: number): ReadableStream<Uint8Array> {
+  const declared = contentLength(request);
+  if (declared !== null && declared > maxBytes) throw tooLarge(maxBytes);
+  let length = 0;
+  const counter = new TransformStream<Uint8Array, Uint8Array>({
+    transform(part, controller) {
+      length += part.byteLength;
+      if (length > maxBytes) throw tooLarge(maxBytes);
+      controller.enqueue(part);
+    },
+  });
+  const body = request.body ?? new Blob([]).stream();
+  return body.pipeThrough(counter);
+}
+
 /**
  * The body, counted while it streams: Content-Length is the client's word only.
  * Errors: `payload_too_large` past `maxBytes`.

@@ -1,0 +1,125 @@
+import { entryKey } from "../core/entry-key.ts";
+import { checkPath, displayPath } from "../core/path.ts";
+import type { EntryOutcome } from "../db/accept-files.ts";
+import { selectFiles } from "../db/files.ts";
+import { type AcceptDeps, type Candidate, isUnchanged, storeBlobs } from "./accept.ts";
+import { type Inspected, inspect } from "./inspect.ts";
+
+/** Files read and not yet stored: bounded, so that an upload of any size needs little memory. */
+const GROUP_FILES = 100;
+const GROUP_BYTES = 4 * 1024 * 1024;
+
+interface Waiting {
+  path: string;
+  version: Inspected;
+  bytes: Uint8Array | null;
+}
+
+/**
+ * Gathers the entries of an upload: checks names, tells changed from unchanged, stores blobs a group at a time.
+ * `candidates` and `outcomes` grow until they are taken to be accepted.
+ */
+export class UploadGroup {
+  readonly #deps: AcceptDeps;
+  readonly #workspaceId: string;
+  readonly #folder: string | null;
+  readonly #seen = new Set<string>();
+  #waiting: Waiting[] = [];
+  #waitingBytes = 0;
+  #entries = 0;
+  candidates: Candidate[] = [];
+  outcomes: EntryOutcome[] = [];
+
+  /** @param folder that the entries' names are relative to; null is the workspace. */
+  constructor(deps: AcceptDeps, workspaceId: string, folder: string | null) {
+    this.#deps = deps;
+    this.#workspaceId = workspaceId;
+    this.#folder = folder;
+  }
+
+  /**
+   * The path that an entry's name stands for; null where it is refused, which is then among the outcomes.
+   * To be called once for each entry.
+   */
+  claim(name: string): string | null {
+    this.#entries++;
+    const checked = checkPath(this.#folder === null ? name : `${this.#folder}/${name}`);
+    // Checked by itself too: below a folder an absolute name would hide behind the folder's slash.
+    const own = checkPath(name);
+    if (!own.ok) return this.#skip(displayPath(name), "invalid_path", `Invalid file path: ${own.rule}.`);
+    if (!checked.ok) {
+      return this.#skip(displayPath(name), "invalid_path", `Invalid file path: ${checked.rule}.`);
+    }
+    if (this.#seen.has(checked.path)) {
+      return this.#skip(checked.path, "duplicate", "An earlier entry of the upload has the same path.");
+    }
+    this.#seen.add(checked.path);
+    return checked.path;
+  }
+
+  /** An entry that becomes no file, such as a link. */
+  refuse(name: string, reason: string, message: string): void {
+    this.#entries++;
+    this.#skip(displayPath(name), reason, message);
+  }
+
+  /** A file whose name was claimed. */
+  async add(path: string, bytes: Uint8Array): Promise<void> {
+    const version = await inspect(bytes);
+    await this.#wait({ path, version, bytes: version.skip === null ? bytes : null });
+  }
+
+  /** A file that was hashed while it streamed past, and is not to be stored. */
+  async addSkipped(path: string, version: Inspected): Promise<void> {
+    await this.#wait({ path, version, bytes: null });
+  }
+
+  /** Tells changed from unchanged among those that wait, and stores the changed ones' bytes. */
+  async flush(): Promise<void> {
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    this.#waitingBytes = 0;
+    if (waiting.length === 0) return;
+    const paths = waiting.map(({ path }) => path);
+    const rows = await selectFiles(this.#deps.db, this.#workspaceId, paths);
+    const standing = new Map(rows.map((row) => [row.path, row]));
+    const changed: { candidate: Candidate; bytes: Uint8Array }[] = [];
+    for (const { path, version, bytes } of waiting) {
+      if (isUnchanged(standing.get(path), version)) {
+        const { skip } = version;
+        this.outcomes.push({
+          path,
+          status: skip === null ? "unchanged" : "skipped",
+          reason: skip?.reason ?? null,
+          message: skip?.message ?? null,
+        });
+      } else changed.push({ candidate: { ...version, path, blob: null }, bytes: bytes ?? new Uint8Array(0) });
+    }
+    await storeBlobs(this.#deps, this.#workspaceId, changed);
+    this.candidates.push(...changed.map(({ candidate }) => candidate));
+  }
+
+  /** Entries that came to an end so far: to be accepted together once there are enough. */
+  get gathered(): number {
+    return this.candidates.length + this.outcomes.length;
+  }
+
+  /** Hands over what was gathered, and begins anew. */
+  take(): { candidates: Candidate[]; outcomes: EntryOutcome[] } {
+    const taken = { candidates: this.candidates, outcomes: this.outcomes };
+    this.candidates = [];
+    this.outcomes = [];
+    return taken;
+  }
+
+  async #wait(file: Waiting): Promise<void> {
+    this.#waiting.push(file);
+    this.#waitingBytes += file.bytes?.length ?? 0;
+    if (this.#waiting.length >= GROUP_FILES || this.#waitingBytes >= GROUP_BYTES) await this.flush();
+  }
+
+  #skip(path: string, reason: string, message: string): null {
+    this.outcomes.push({ path: entryKey(path, this.#entries), status: "skipped", reason, message });
+    return null;
+  }
+}

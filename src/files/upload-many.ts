@@ -1,0 +1,59 @@
+import { newTimeId } from "../core/ids.ts";
+import { type AcceptDeps, accept, discard } from "./accept.ts";
+import { readMultipart } from "./multipart.ts";
+import type { Uploader } from "./put-file.ts";
+import { UploadGroup } from "./upload-group.ts";
+
+export interface UploadMany {
+  /** Folder that the names are relative to; null is the workspace. */
+  folder: string | null;
+  body: ReadableStream<Uint8Array>;
+  contentType: string;
+}
+
+/**
+ * Stores the files of a multipart body: all of them or, where the body turns out malformed, none. Entries that
+ * cannot be taken are skipped with their reason.
+ * Errors: `invalid_request`, `payload_too_large`, and those of `accept`.
+ * @returns the job, or null where every file was there already.
+ */
+export async function uploadMany(
+  deps: AcceptDeps,
+  uploader: Uploader,
+  upload: UploadMany,
+): Promise<string | null> {
+  const { workspaceId, keyId, requestId } = uploader;
+  const group = new UploadGroup(deps, workspaceId, upload.folder);
+  try {
+    for await (const { name, bytes } of readMultipart(upload.body, upload.contentType)) {
+      const path = group.claim(name);
+      if (path !== null) await group.add(path, bytes);
+    }
+    await group.flush();
+  } catch (error) {
+    discard(deps, workspaceId, group.take().candidates);
+    throw error;
+  }
+  const { candidates, outcomes } = group.take();
+  if (candidates.length === 0 && outcomes.every(({ status }) => status === "unchanged")) return null;
+  const id = newTimeId("job", deps.now());
+  await accept(deps, {
+    workspaceId,
+    generation: null,
+    candidates,
+    outcomes,
+    job: {
+      create: {
+        id,
+        kind: "upload",
+        keyId,
+        requestId,
+        spec: upload.folder === null ? {} : { path: upload.folder },
+        expanded: true,
+        finished: candidates.every(({ skip }) => skip !== null),
+      },
+    },
+    precondition: null,
+  });
+  return id;
+}
