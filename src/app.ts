@@ -15,6 +15,7 @@ import { policyFinder } from "./http/policy-of.ts";
 import { problem } from "./http/problem.ts";
 import type { Route } from "./http/route.ts";
 import { authRoutes } from "./http/routes/auth.ts";
+import { checklistRoutes } from "./http/routes/checklist.ts";
 import { documentRoutes } from "./http/routes/document.ts";
 import { fileUploadRoutes } from "./http/routes/file-uploads.ts";
 import { fileRoutes } from "./http/routes/files.ts";
@@ -39,6 +40,7 @@ export const ROUTES: readonly Route[] = [
   ...jobRoutes,
   ...statsRoutes,
   ...securityEventRoutes,
+  ...checklistRoutes(() => ROUTES),
 ];
 
 /** The HTTP application: middleware in the order in which it runs, then the routes. */

@@ -1,8 +1,11 @@
 import { sendAlert } from "./audit/alert.ts";
 import { createSecurityEvents, WaitingEvents } from "./audit/event.ts";
+import { READINESS_KEPT_MS, type Readiness } from "./audit/readiness.ts";
 import type { AuthenticateDeps } from "./auth/authenticate.ts";
+import { type FetchJwks, JwksCache } from "./auth/jwks.ts";
 import { KeyCache } from "./auth/key-cache.ts";
-import { issuerOf, type MintDeps, readOwnToken } from "./auth/token.ts";
+import { readToken } from "./auth/read-token.ts";
+import { issuerOf, type MintDeps } from "./auth/token.ts";
 import { TokenKeys } from "./auth/token-keys.ts";
 import { ChromaVectorStore } from "./clients/chroma-vector-store.ts";
 import { OpenAiEmbedder } from "./clients/openai-embedder.ts";
@@ -12,6 +15,7 @@ import type { Config } from "./config.ts";
 import { Cursors } from "./core/cursor.ts";
 import type { Limiters } from "./core/limiter.ts";
 import { consoleSink, type Logger } from "./core/log.ts";
+import { Lru } from "./core/lru.ts";
 import { sendable } from "./core/messages.ts";
 import type { Embedder, MessageQueue, VectorStore, WorkspaceIndex } from "./core/ports.ts";
 import { Secret } from "./core/secret.ts";
@@ -42,6 +46,9 @@ export interface Services {
   /** What this isolate remembers of limiters. */
   gate: LimitGate;
   policies: PolicyTable;
+  /** Asks the embedding server whether it is there; costs nothing. */
+  embedderProbe: (() => Promise<void>) | null;
+  readiness: Lru<Readiness>;
   events: SecurityEvents;
   /** Signs where lists go on. */
   cursors: Cursors;
@@ -58,18 +65,27 @@ export interface Services {
 export interface Isolate {
   keys: KeyCache;
   tokenKeys: TokenKeys;
+  /** Public keys of other issuers. */
+  jwks: JwksCache;
   gate: LimitGate;
   waitingEvents: WaitingEvents;
   policies: PolicyTable;
+  readiness: Lru<Readiness>;
 }
 
-export function createIsolate(config: Config): Isolate {
+/** @param fetchJwks how the keys of other issuers are fetched. */
+export function createIsolate(
+  config: Config,
+  fetchJwks: FetchJwks = (url, init) => fetch(url, init),
+): Isolate {
   return {
     keys: new KeyCache(),
     tokenKeys: new TokenKeys(config.JWT_SECRET, config.JWT_SECRET_PREVIOUS ?? null),
+    jwks: new JwksCache(fetchJwks),
     gate: new LimitGate(),
     waitingEvents: new WaitingEvents(),
     policies: policyTable(config),
+    readiness: new Lru(1, READINESS_KEPT_MS),
   };
 }
 
@@ -123,13 +139,19 @@ export function createServices(
       db,
       rootKey: config.ROOT_API_KEY,
       keys: isolate.keys,
-      readToken: (token) => readOwnToken(tokens, token),
+      readToken: (token) =>
+        readToken(
+          { own: tokens, external: { db, issuers: config.JWT_ISSUERS, jwks: isolate.jwks, log, now } },
+          token,
+        ),
       now,
       background,
     },
     tokens,
     gate: isolate.gate,
     policies: isolate.policies,
+    embedderProbe: embedderProbe(config),
+    readiness: isolate.readiness,
     cursors: new Cursors(config.JWT_SECRET),
     events,
     log,
@@ -184,6 +206,21 @@ function indexingQueue(queue: Queue): MessageQueue {
         await queue.sendBatch(batch.map((body) => ({ body, contentType: "json" })));
       }
     },
+  };
+}
+
+/** The list of models: free, and refused where the key is not good. */
+function embedderProbe(config: Config): (() => Promise<void>) | null {
+  const key = config.OPENAI_API_KEY;
+  if (key === undefined) return null;
+  return async () => {
+    const response = await fetch(`${config.OPENAI_BASE_URL}/models`, {
+      headers: { authorization: `Bearer ${key.reveal()}` },
+      redirect: "manual",
+      signal: AbortSignal.timeout(3000),
+    });
+    await response.body?.cancel();
+    if (!response.ok) throw new Error(`the embedding server answered ${response.status}`);
   };
 }
 

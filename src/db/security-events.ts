@@ -1,7 +1,7 @@
-import { and, desc, eq, gte, lt, notLike, sql } from "drizzle-orm";
+import { and, desc, eq, gt, gte, isNull, lt, notLike, or, sql } from "drizzle-orm";
 import type { SecurityEvent } from "../core/security-event.ts";
 import type { Database } from "./database.ts";
-import { securityEvents } from "./schema.ts";
+import { apiKeys, securityEvents } from "./schema.ts";
 
 /** One row; where the id is there already (the same type, subject and minute), the counts are added. */
 export function insertSecurityEvent(db: Database, event: SecurityEvent) {
@@ -82,7 +82,27 @@ export function selectNewest(db: Database, type: string) {
   return db
     .select({ at: securityEvents.at })
     .from(securityEvents)
-    .where(and(eq(securityEvents.type, type)))
+    .where(eq(securityEvents.type, type))
     .orderBy(desc(securityEvents.id))
     .limit(1);
+}
+
+/** How many events were stored for the time since. */
+export function countEventsSince(db: Database, sinceMs: number) {
+  return db
+    .select({ count: sql<number>`count(*)` })
+    .from(securityEvents)
+    .where(gte(securityEvents.at, sinceMs));
+}
+
+/** Live keys of the whole deployment: how many, how many without an expiry, and when the oldest was made. */
+export function selectKeyFacts(db: Database, nowMs: number) {
+  return db
+    .select({
+      live: sql<number>`count(*)`,
+      withoutExpiry: sql<number>`count(*) - count(${apiKeys.expiresAt})`,
+      oldest: sql<number | null>`min(${apiKeys.createdAt})`,
+    })
+    .from(apiKeys)
+    .where(and(isNull(apiKeys.revokedAt), or(isNull(apiKeys.expiresAt), gt(apiKeys.expiresAt, nowMs))));
 }

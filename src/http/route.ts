@@ -66,6 +66,8 @@ export interface Route {
   path: string;
   access: Access;
   limit: OperationPolicy | null;
+  /** Unknown fields of query, path and body are refused. */
+  strict: boolean;
   mount(app: Hono<AppEnv>): void;
   document(registry: OpenAPIHono["openAPIRegistry"]): void;
 }
@@ -86,6 +88,7 @@ export function defineRoute<
     path: spec.path,
     access: spec.access,
     limit: spec.limit,
+    strict: [query, params, ...(spec.body ? [spec.body.schema] : [])].every(refusesUnknown),
     mount(app) {
       app.on(
         spec.method.toUpperCase(),
@@ -130,6 +133,14 @@ export function defineRoute<
       } as Parameters<typeof registry.registerPath>[0]);
     },
   };
+}
+
+/** Whether objects of the schema may hold nothing but what it names: each alternative of a union, too. */
+function refusesUnknown(schema: z.ZodType): boolean {
+  if (schema instanceof z.ZodObject) return schema.def.catchall instanceof z.ZodNever;
+  if (schema instanceof z.ZodUnion) return schema.options.every((one) => refusesUnknown(one as z.ZodType));
+  if (schema instanceof z.ZodPipe) return refusesUnknown(schema.in as z.ZodType);
+  return false;
 }
 
 /** Logs, limits and events name the route, not the URL's spelling. */
