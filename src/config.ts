@@ -1,8 +1,10 @@
 import { z } from "zod";
+import { IssuersSchema } from "./core/issuer.ts";
 import type { LogLevel } from "./core/log.ts";
 import { POLICIES, type PolicyName } from "./core/policy-names.ts";
 import { isPublicHttps } from "./core/public-url.ts";
 import { Secret } from "./core/secret.ts";
+import { DEVELOPMENT_SECRETS, weakness } from "./core/weak-secret.ts";
 
 /**
  * Every setting of the Worker: variables and secrets, parsed once for each isolate.
@@ -11,24 +13,9 @@ import { Secret } from "./core/secret.ts";
  */
 
 const LOG_LEVELS = ["debug", "info", "warning", "error"] as const;
+
+export { DEVELOPMENT_SECRETS, weakness } from "./core/weak-secret.ts";
 export type Environment = "development" | "staging" | "production";
-
-/** Used where `wrangler dev` is started by hand, without `npm start`; refused elsewhere. */
-export const DEVELOPMENT_SECRETS = {
-  ROOT_API_KEY: "development-root-key-not-for-production-0000",
-  JWT_SECRET: "development-jwt-secret-not-for-production-00",
-} as const;
-
-/** What is refused wherever it turns up, whatever its length. */
-const KNOWN_WEAK = [
-  "secret",
-  "changeme",
-  "change-me",
-  "password",
-  "your-secret-key",
-  "development",
-  "example",
-];
 
 const flag = z
   .enum(["true", "false", "1", "0", ""])
@@ -86,6 +73,8 @@ const settings = z.object({
   JWT_SECRET: secret.optional(),
   /** The secret before the last rotation: still verifies, never signs. */
   JWT_SECRET_PREVIOUS: secret.optional(),
+  /** JSON: other issuers whose tokens are taken; see `core/issuer.ts`. */
+  JWT_ISSUERS: z.string().default("[]").transform(parseJson).pipe(IssuersSchema),
 
   /** A Chroma server of one's own, such as http://127.0.0.1:8001; or Chroma Cloud's when left out. */
   CHROMA_URL: url.optional(),
@@ -190,9 +179,7 @@ function productionProblems(config: Config): SettingProblem[] {
     const reason = weakness(value.reveal());
     if (reason !== null) problems.push({ setting, reason });
   }
-  if (config.ROOT_API_KEY.reveal() === config.JWT_SECRET.reveal()) {
-    problems.push({ setting: "ROOT_API_KEY", reason: "equals JWT_SECRET" });
-  }
+  problems.push(...equalSecrets(config));
   if (config.DEBUG) problems.push({ setting: "DEBUG", reason: "is for development only" });
   if (config.PUBLIC_HOSTS.length === 0) problems.push({ setting: "PUBLIC_HOSTS", reason: "is missing" });
   if (config.CHROMA_URL === undefined && config.CHROMA_API_KEY === undefined) {
@@ -202,16 +189,13 @@ function productionProblems(config: Config): SettingProblem[] {
   return problems;
 }
 
-/** Why a secret is refused, or null: at least 32 random bytes are asked for, as base64url or hexadecimal. */
-export function weakness(value: string): string | null {
-  if (value === "") return "is missing";
-  if (Object.values(DEVELOPMENT_SECRETS).some((known) => known === value)) return "is a development default";
-  const lower = value.toLowerCase();
-  if (KNOWN_WEAK.some((word) => lower.includes(word))) return "is well known";
-  const bytes = /^[0-9a-fA-F]+$/.test(value) ? value.length / 2 : Math.floor((value.length * 6) / 8);
-  if (!/^[A-Za-z0-9_-]+=*$/.test(value) || bytes < 32) {
-    return "is shorter than 32 random bytes (base64url or hexadecimal)";
-  }
-  if (new Set(value).size < 10) return "repeats itself";
-  return null;
+/** Two settings with one secret: who learns one learns both. Each pair is told once, by the later name. */
+function equalSecrets(config: Config): SettingProblem[] {
+  const secrets = Object.entries(config).filter(
+    (entry): entry is [string, Secret] => entry[1] instanceof Secret,
+  );
+  return secrets.flatMap(([setting, value], index) => {
+    const twin = secrets.slice(0, index).find(([, other]) => other.reveal() === value.reveal());
+    return twin === undefined || value.reveal() === "" ? [] : [{ setting, reason: `equals ${twin[0]}` }];
+  });
 }

@@ -7,7 +7,7 @@ import { parseConfig } from "../../src/config.ts";
 export const PRODUCTION = {
   ENVIRONMENT: "production",
   ROOT_API_KEY: "Zk3vQ8xN1pR6tY0wB5sD9gH2jL4mC7aE_uFiOoKyXhV",
-  JWT_SECRET: "q7W2eR9tY4uI1oP6aS3dF8gH5jK0lZxCvBnM_QwErTy",
+  JWT_SECRET: "q7W2eR9tY4uI1oP6aS3dF8gH5jK0lZxCvBnM_Q3ErTz",
   PUBLIC_HOSTS: "api.example.com",
 };
 
