@@ -128,12 +128,21 @@ function chunkWrites(source: SourceToIndex, plan: FilePlan | undefined): ChunkWr
 
 function toCommit(source: SourceToIndex, plan: FilePlan | undefined): FileToCommit[] {
   if (plan?.outcome !== "write") return [];
-  const { path, generation, language } = source;
+  const { path, generation, language, chunkedBy } = source;
   const chunks = chunkWrites(source, plan).map(({ chunk, planned }) => {
     const { embeddedText: _, ...stored } = chunk;
     return { ...stored, id: planned.id };
   });
-  return [{ path, generation, baseGeneration: plan.baseGeneration, language, chunks }];
+  return [
+    {
+      path,
+      generation,
+      baseGeneration: plan.baseGeneration,
+      language,
+      ...(chunkedBy === null ? {} : { chunkedBy }),
+      chunks,
+    },
+  ];
 }
 
 async function dropObsolete(

@@ -1,4 +1,5 @@
 import { z } from "@hono/zod-openapi";
+import { pathOfEntry } from "../../core/entry-key.ts";
 import { viewJob, viewJobFiles, viewJobs } from "../../indexing/job.ts";
 import { workspaceOf } from "../context.ts";
 import { defineRoute } from "../route.ts";
@@ -56,7 +57,12 @@ export const jobRoutes = [
         limit: query.limit,
         cursor: query.cursor ?? null,
       });
-      const items = page.items.map(({ path, status, reason, message }) => ({ path, status, reason, message }));
+      const items = page.items.map(({ path, status, reason, message }) => ({
+        path,
+        status,
+        reason,
+        message,
+      }));
       return c.json({ items, next_cursor: page.nextCursor });
     },
   }),
