@@ -98,9 +98,9 @@ function clean(text: string | null | undefined): string | null {
   return escapeForLog(redact(text)).slice(0, MAX_TEXT);
 }
 
-/** API keys, provider keys, JWTs and bearer headers, wherever they stand in a text. */
+/** API keys (longer than the prefix that is shown of one), provider keys, JWTs and bearer headers, wherever they stand in a text. */
 const CREDENTIALS =
-  /dvf_[0-9A-Za-z]{8,}|\bsk-[0-9A-Za-z_-]{12,}|\beyJ[0-9A-Za-z_-]{5,}\.[0-9A-Za-z_-]*\.?[0-9A-Za-z_-]*|\bBearer\s+\S+/gi;
+  /dvf_[0-9A-Za-z]{9,}|\bsk-[0-9A-Za-z_-]{12,}|\beyJ[0-9A-Za-z_-]{5,}\.[0-9A-Za-z_-]*\.?[0-9A-Za-z_-]*|\bBearer\s+\S+/gi;
 
 /** Replaces what looks like a credential. */
 export function redact(text: string): string {
