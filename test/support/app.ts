@@ -1,7 +1,9 @@
 import { createExecutionContext, waitOnExecutionContext } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { createApp } from "../../src/app.ts";
+import type { FetchJwks } from "../../src/auth/jwks.ts";
 import { parseConfig } from "../../src/config.ts";
+import { createIsolate } from "../../src/services.ts";
 
 /** Settings that production takes; not secret, since nothing but tests uses them. */
 export const PRODUCTION = {
@@ -19,9 +21,14 @@ export interface TestApp {
 }
 
 /** The application under other settings, on the same stores. */
-export function appWith(settings: Record<string, string>, bindings: Record<string, unknown> = {}): TestApp {
+export function appWith(
+  settings: Record<string, string>,
+  bindings: Record<string, unknown> = {},
+  fetchJwks?: FetchJwks,
+): TestApp {
   const all = { ...env, ...settings };
-  const app = createApp(parseConfig(all as Record<string, unknown>));
+  const parsed = parseConfig(all as Record<string, unknown>);
+  const app = createApp(parsed, parsed.ok ? createIsolate(parsed.config, fetchJwks) : null);
   const run = async (url: string, init: RequestInit = {}) => {
     const context = createExecutionContext();
     const target = url.startsWith("/") ? `http://localhost${url}` : url;
