@@ -23,6 +23,7 @@ import { healthRoutes } from "./http/routes/health.ts";
 import { indexRoutes } from "./http/routes/index-files.ts";
 import { jobRoutes } from "./http/routes/jobs.ts";
 import { keyRoutes } from "./http/routes/keys.ts";
+import { searchRoutes } from "./http/routes/search.ts";
 import { securityEventRoutes } from "./http/routes/security-events.ts";
 import { statsRoutes } from "./http/routes/stats.ts";
 import { workspaceRoutes } from "./http/routes/workspaces.ts";
@@ -38,6 +39,7 @@ export const ROUTES: readonly Route[] = [
   ...fileRoutes,
   ...indexRoutes,
   ...jobRoutes,
+  ...searchRoutes,
   ...statsRoutes,
   ...securityEventRoutes,
   ...checklistRoutes(() => ROUTES),

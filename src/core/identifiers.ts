@@ -21,3 +21,14 @@ export function splitIdentifier(identifier: string): string[] {
     .filter((word) => word !== "")
     .map((word) => word.toLowerCase());
 }
+
+/**
+ * Puts a space between the words of each identifier and leaves everything else as it is, case included:
+ * `getUserByName()` → `get User By Name()`. Queries are embedded in this form, as code is.
+ */
+export function spaceIdentifiers(text: string): string {
+  return text
+    .replaceAll(/(\p{Ll}|\p{N})(\p{Lu})/gu, "$1 $2")
+    .replaceAll(/(\p{Lu})(\p{Lu}\p{Ll})/gu, "$1 $2")
+    .replaceAll(/(?<=[\p{L}\p{N}])_+(?=[\p{L}\p{N}])/gu, " ");
+}

@@ -139,6 +139,15 @@ export interface LexicalHit {
   bm25: number;
 }
 
+/** How the name that was asked for and the symbol agree. */
+export interface SymbolHit {
+  id: string;
+  path: string;
+  match: "exact" | "other_case" | "prefix";
+  /** UTF-16 units of the symbol's name. */
+  length: number;
+}
+
 export interface IndexStats {
   files: number;
   chunks: number;
@@ -171,6 +180,11 @@ export interface WorkspaceIndex {
   unsettled(beforeMs: number, limit: number): Promise<string[]>;
   /** `match` is an FTS5 expression with every term quoted (see `lexical-query.ts`). */
   lexical(match: string, filter: ChunkFilter, limit: number): Promise<LexicalHit[]>;
+  /**
+   * Chunks that define a symbol whose name is the one given, or begins with it, in any case; within `parent` alone
+   * where one is given. Exact names first, then other cases, then prefixes by length.
+   */
+  findSymbols(name: string, parent: string | null, filter: ChunkFilter, limit: number): Promise<SymbolHit[]>;
   /** Chunks by id, in the order asked for; unknown ids are left out. */
   chunks(ids: string[]): Promise<StoredChunk[]>;
   symbols(path: string): Promise<FileSymbols>;

@@ -1,6 +1,13 @@
 import type { ChunkedBy, ChunkKind } from "../core/chunk.ts";
 import { below } from "../core/path.ts";
-import type { ChunkFilter, FileSymbols, IndexStats, LexicalHit, StoredChunk } from "../core/ports.ts";
+import type {
+  ChunkFilter,
+  FileSymbols,
+  IndexStats,
+  LexicalHit,
+  StoredChunk,
+  SymbolHit,
+} from "../core/ports.ts";
 
 /**
  * Weights of the columns in BM25, 0 and up, 1 for the body: a term in the name of what is defined counts most, one
@@ -57,6 +64,38 @@ export function findLexical(
          ORDER BY bm25 DESC, c.chunk LIMIT ?`;
   return sql
     .exec<LexicalHit & Record<string, SqlStorageValue>>(query, match, ...conditions.bindings, limit)
+    .toArray();
+}
+
+/** By name, in any case, or by how the name begins; equal ones by path and line. */
+export function findSymbols(
+  sql: SqlStorage,
+  name: string,
+  parent: string | null,
+  filter: ChunkFilter,
+  limit: number,
+): SymbolHit[] {
+  const conditions = conditionsOf(filter);
+  const key = name.toLowerCase();
+  const within = parent === null ? "" : " AND lower(c.parent) = lower(?)";
+  return sql
+    .exec<SymbolHit & Record<string, SqlStorageValue>>(
+      `SELECT c.id, f.path, length(c.symbol) AS length,
+         CASE WHEN c.symbol = ? THEN 'exact' WHEN c.symbol_key = ? THEN 'other_case' ELSE 'prefix' END AS match
+       FROM chunks c JOIN files f ON f.file = c.file
+       WHERE c.symbol_key >= ? AND c.symbol_key < ?${within}${conditions.sql}
+       ORDER BY c.symbol <> ?, c.symbol_key <> ?, length(c.symbol), f.path, c.start_line, c.ordinal LIMIT ?`,
+      name,
+      key,
+      key,
+      // No character sorts after this one, and none that is assigned equals it.
+      `${key}\u{10FFFF}`,
+      ...(parent === null ? [] : [parent]),
+      ...conditions.bindings,
+      name,
+      key,
+      limit,
+    )
     .toArray();
 }
 

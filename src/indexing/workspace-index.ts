@@ -9,11 +9,19 @@ import type {
   IndexStats,
   LexicalHit,
   StoredChunk,
+  SymbolHit,
   WorkspaceIndex as WorkspaceIndexPort,
 } from "../core/ports.ts";
 import { chunkDigests } from "./workspace-index-ids.ts";
 import { condemnedOf, settleVectors, takeUnsettled } from "./workspace-index-outbox.ts";
-import { chunksById, findLexical, generationsOf, statsOf, symbolsOf } from "./workspace-index-read.ts";
+import {
+  chunksById,
+  findLexical,
+  findSymbols,
+  generationsOf,
+  statsOf,
+  symbolsOf,
+} from "./workspace-index-read.ts";
 import { migrate } from "./workspace-index-schema.ts";
 import { commitFile, planFile, removeFile } from "./workspace-index-write.ts";
 
@@ -80,6 +88,15 @@ export class WorkspaceIndex extends DurableObject<Env> implements WorkspaceIndex
 
   async lexical(match: string, filter: ChunkFilter, limit: number): Promise<LexicalHit[]> {
     return findLexical(this.#sql, match, filter, limit);
+  }
+
+  async findSymbols(
+    name: string,
+    parent: string | null,
+    filter: ChunkFilter,
+    limit: number,
+  ): Promise<SymbolHit[]> {
+    return findSymbols(this.#sql, name, parent, filter, limit);
   }
 
   async chunks(ids: string[]): Promise<StoredChunk[]> {

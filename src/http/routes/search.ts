@@ -1,0 +1,101 @@
+import type { z } from "@hono/zod-openapi";
+import { DevFlowError } from "../../core/errors.ts";
+import { parseSelector } from "../../core/path.ts";
+import { type SearchMode, type SearchResult, search } from "../../search/search.ts";
+import { type AppContext, workspaceOf } from "../context.ts";
+import { defineRoute } from "../route.ts";
+import { SearchAnswerSchema, SearchRequestSchema } from "../schemas/search.ts";
+
+export const searchRoutes = [
+  defineRoute({
+    method: "post",
+    path: "/v1/search",
+    summary: "Search the workspace's code",
+    description:
+      "`hybrid` fuses meaning and words, `semantic` and `lexical` are one of them, `symbol` looks for definitions by " +
+      "name. Where the vector store or the embedder is down, `hybrid` answers by words and says `degraded`.",
+    tag: "Search",
+    access: "search",
+    limit: "search",
+    body: { schema: SearchRequestSchema },
+    responses: { 200: { description: "Results, best first.", schema: SearchAnswerSchema } },
+    async handle(c, { body }) {
+      const services = c.get("services");
+      const startedAt = services.now();
+      const mode = availableMode(body.mode);
+      const result = await search(searchDeps(c), workspaceOf(c).workspaceId, {
+        text: body.query,
+        mode,
+        filter: {
+          path: parseSelector(body.path),
+          languages: body.languages,
+          extensions: body.extensions,
+          kinds: body.kinds,
+        },
+        limit: body.limit,
+        minScore: body.min_score,
+        maxTokens: body.max_tokens ?? null,
+        cursor: body.cursor ?? null,
+      });
+      return c.json({
+        query: body.query,
+        mode,
+        ...resultBody(result),
+        took_ms: services.now() - startedAt,
+      });
+    },
+  }),
+];
+
+function searchDeps(c: AppContext) {
+  const services = c.get("services");
+  const timing = c.get("timing");
+  return {
+    db: services.db,
+    embedderFor: services.embedderFor,
+    workspaceIndex: services.workspaceIndex,
+    cursors: services.cursors,
+    // Read when asked for: the lexical leg needs neither client.
+    get vectors() {
+      return services.vectors;
+    },
+    get embedder() {
+      return services.embedder;
+    },
+    measure: <T>(phase: string, work: () => Promise<T>) => timing.measure(phase, work),
+  };
+}
+
+function availableMode(mode: z.output<typeof SearchRequestSchema>["mode"]): SearchMode {
+  if (mode !== "regex") return mode;
+  throw new DevFlowError("invalid_request", "/mode: regex is not available yet.", {
+    errors: [{ pointer: "/mode", message: "Not available yet." }],
+  });
+}
+
+function resultBody({ found, nextCursor, truncated, index, degraded }: SearchResult) {
+  return {
+    results: found.map(({ chunk, score, ranks, highlights }) => ({
+      chunk_id: chunk.id,
+      path: chunk.path,
+      start_line: chunk.startLine,
+      end_line: chunk.endLine,
+      language: chunk.language,
+      kind: chunk.kind,
+      symbol: chunk.symbol,
+      parent: chunk.parent,
+      score,
+      ranks,
+      text: chunk.text,
+      highlights,
+    })),
+    next_cursor: nextCursor,
+    truncated,
+    index: {
+      files: index.files,
+      pending_files: index.pendingFiles,
+      updated_at: index.updatedAtMs === null ? null : new Date(index.updatedAtMs).toISOString(),
+    },
+    ...(degraded.length > 0 ? { degraded } : {}),
+  };
+}

@@ -1,0 +1,327 @@
+import { eq } from "drizzle-orm";
+import { describe, expect, it } from "vitest";
+import { workspaces } from "../../src/db/schema.ts";
+import { indexFiles } from "../../src/indexing/index-files.ts";
+import { call, newWorkspace, type TestWorkspace } from "../support/api.ts";
+import { appWith } from "../support/app.ts";
+import { acceptFiles, services } from "../support/indexing.ts";
+
+const deps = services();
+
+const TREE = {
+  "src/net/retry.ts":
+    "/** Calls again after a failure, waiting longer each time. */\nexport async function retryWithBackoff(work: () => Promise<void>) {\n  await sleep(delay);\n}\n",
+  "src/net/pool.ts": "export class ConnectionPool {\n  acquire() {\n    return this.idle.pop();\n  }\n}\n",
+  "src-old/net/retry.ts": "export function retryForever() {\n  for (;;) attempt();\n}\n",
+  "lib/stats.py": "def arithmetic_mean(values):\n    return sum(values) / len(values)\n",
+  "README.md": "# Widgets\n\nA library that draws widgets in the browser.\n",
+  Makefile: "all:\n\tcc -o widgets widgets.c\n",
+};
+
+interface Answer {
+  query: string;
+  mode: string;
+  results: {
+    chunk_id: string;
+    path: string;
+    start_line: number;
+    end_line: number;
+    language: string;
+    score: number;
+    ranks: { vector: number | null; lexical: number | null };
+    text: string;
+    highlights: { start: number; end: number }[];
+  }[];
+  next_cursor: string | null;
+  truncated: boolean;
+  index: { files: number; pending_files: number; updated_at: string | null };
+  degraded?: string[];
+  took_ms: number;
+}
+
+async function indexed(contents: Record<string, string> = TREE): Promise<TestWorkspace> {
+  const workspace = await newWorkspace();
+  const { jobId, files } = await acceptFiles(deps, workspace.id, contents);
+  await indexFiles(deps, { kind: "index", workspaceId: workspace.id, jobId, files });
+  return workspace;
+}
+
+const ask = (workspace: TestWorkspace, body: unknown) =>
+  call("POST", "/v1/search", { key: workspace.key, body });
+
+async function found(workspace: TestWorkspace, body: unknown): Promise<Answer> {
+  const response = await ask(workspace, body);
+  if (response.status !== 200) throw new Error(await response.text());
+  return response.json<Answer>();
+}
+
+const paths = (answer: Answer) => answer.results.map(({ path }) => path);
+
+/** The application with an upstream that is not there. */
+function without(setting: "CHROMA_URL" | "OPENAI_BASE_URL") {
+  const app = appWith({ [setting]: "http://127.0.0.1:9", UPSTREAM_RETRIES: "0" });
+  return (workspace: TestWorkspace, body: unknown) =>
+    app.fetch("/v1/search", {
+      method: "POST",
+      headers: { authorization: `Bearer ${workspace.key}`, "content-type": "application/json" },
+      body: JSON.stringify(body),
+    });
+}
+
+describe("POST /v1/search", () => {
+  it("finds code by meaning and by words, with scores, places and highlights", async () => {
+    const workspace = await indexed();
+    const response = await ask(workspace, { query: "retry with backoff", limit: 3 });
+    expect(response.status).toBe(200);
+    for (const phase of ["auth", "limit", "embed", "vector", "lexical", "fuse", "total"]) {
+      expect(response.headers.get("server-timing")).toContain(`${phase};dur=`);
+    }
+    const answer = await response.json<Answer>();
+    expect(answer).toMatchObject({
+      query: "retry with backoff",
+      mode: "hybrid",
+      truncated: false,
+      index: { files: 6, pending_files: 0 },
+    });
+    expect(answer.degraded).toBeUndefined();
+    const [first] = answer.results;
+    expect(first).toMatchObject({
+      path: "src/net/retry.ts",
+      start_line: 1,
+      language: "typescript",
+      ranks: { vector: 1, lexical: 1 },
+      score: 1,
+    });
+    expect(first?.highlights.map(({ start, end }) => first.text.slice(start, end))).toEqual([
+      "retry",
+      "Backoff",
+    ]);
+    expect(Date.parse(answer.index.updated_at ?? "")).toBeGreaterThan(0);
+    expect(answer.results).toHaveLength(3);
+    const scores = answer.results.map(({ score }) => score);
+    expect(scores).toEqual(scores.toSorted((a, b) => b - a));
+  });
+
+  it("finds by meaning alone what shares no word", async () => {
+    const workspace = await indexed();
+    const answer = await found(workspace, { query: "average of a list of numbers", mode: "semantic" });
+    expect(answer.results[0]).toMatchObject({ path: "lib/stats.py", ranks: { vector: 1, lexical: null } });
+    expect(answer.results.every(({ score }) => score >= 0 && score <= 1)).toBe(true);
+  });
+
+  it("finds by words alone, and nothing where no word stands", async () => {
+    const workspace = await indexed();
+    const answer = await found(workspace, { query: "connection_pool", mode: "lexical" });
+    expect(answer.results).toMatchObject([
+      { path: "src/net/pool.ts", score: 1, ranks: { vector: null, lexical: 1 } },
+    ]);
+    expect((await found(workspace, { query: "zebra", mode: "lexical" })).results).toEqual([]);
+    expect((await found(workspace, { query: "?!", mode: "lexical" })).results).toEqual([]);
+  });
+
+  it.each(["hybrid", "semantic", "lexical"])(
+    "keeps to path, languages, extensions and kinds in mode %s",
+    async (mode) => {
+      const workspace = await indexed();
+      const within = async (filter: object) =>
+        paths(await found(workspace, { query: "retry widgets values pool", mode, ...filter })).toSorted();
+      expect(await within({ path: "src" })).toEqual(["src/net/pool.ts", "src/net/retry.ts"]);
+      expect(await within({ path: "src/net/retry.ts" })).toEqual(["src/net/retry.ts"]);
+      expect(await within({ path: "src/net/retry" })).toEqual([]);
+      expect(await within({ languages: ["Python", "markdown"] })).toEqual(["README.md", "lib/stats.py"]);
+      expect(await within({ extensions: [".py", ""] })).toEqual(["Makefile", "lib/stats.py"]);
+      expect(await within({ kinds: ["enum"] })).toEqual([]);
+      expect(await within({ path: ".", languages: ["python"], extensions: ["py"] })).toEqual([
+        "lib/stats.py",
+      ]);
+    },
+  );
+
+  it("selects below folders deeper than the vector store can filter", async () => {
+    const deep = "d/".repeat(30);
+    const workspace = await indexed({
+      [`${deep}in/a.ts`]: "const needle = 1;",
+      [`${deep}out/b.ts`]: "const needle = 2;",
+    });
+    for (const mode of ["hybrid", "semantic", "lexical"]) {
+      const answer = await found(workspace, { query: "needle", mode, path: `${deep}in` });
+      expect(paths(answer)).toEqual([`${deep}in/a.ts`]);
+    }
+  });
+
+  it("shows nothing of another workspace", async () => {
+    const [mine, other] = [
+      await indexed({ "a.ts": "const mine = 1;" }),
+      await indexed({ "b.ts": "const secret = 2;" }),
+    ];
+    for (const mode of ["hybrid", "semantic", "lexical", "symbol"]) {
+      expect(paths(await found(mine, { query: "secret", mode }))).not.toContain("b.ts");
+    }
+    expect(paths(await found(other, { query: "secret" }))).toEqual(["b.ts"]);
+  });
+
+  it("answers an empty workspace with no results, and pays for no embedding", async () => {
+    const workspace = await newWorkspace();
+    const response = await ask(workspace, { query: "anything" });
+    expect(response.headers.get("server-timing")).not.toContain("embed;");
+    expect(await response.json()).toMatchObject({
+      results: [],
+      next_cursor: null,
+      index: { files: 0, pending_files: 0, updated_at: null },
+    });
+  });
+
+  it("tells how many files wait to be indexed", async () => {
+    const workspace = await indexed({ "a.ts": "const a = 1;" });
+    await acceptFiles(deps, workspace.id, { "b.ts": "const b = 1;", "c.ts": "const c = 1;" });
+    expect((await found(workspace, { query: "a" })).index).toMatchObject({ files: 1, pending_files: 2 });
+  });
+
+  it("no longer finds what was deleted", async () => {
+    const workspace = await indexed();
+    await deps.workspaceIndex(workspace.id).remove([{ path: "src/net/retry.ts", generation: 1000 }]);
+    // The vectors still stand: only the index tells that the file is gone.
+    expect(paths(await found(workspace, { query: "retry with backoff" }))).not.toContain("src/net/retry.ts");
+    expect((await found(workspace, { query: "retry with backoff", limit: 5 })).results).toHaveLength(5);
+  });
+
+  it.each(["CHROMA_URL", "OPENAI_BASE_URL"] as const)(
+    "answers by words without %s, and says so",
+    async (setting) => {
+      const workspace = await indexed();
+      const search = without(setting);
+      const answer = await (await search(workspace, { query: "connection pool" })).json<Answer>();
+      expect(answer.degraded).toEqual(["vector"]);
+      expect(answer.results[0]).toMatchObject({
+        path: "src/net/pool.ts",
+        score: 1,
+        ranks: { vector: null, lexical: 1 },
+      });
+      const semantic = await search(workspace, { query: "connection pool", mode: "semantic" });
+      expect(semantic.status).toBe(503);
+      expect(await semantic.json()).toMatchObject({ code: "upstream_unavailable", retryable: true });
+      expect((await search(workspace, { query: "connection pool", mode: "lexical" })).status).toBe(200);
+    },
+  );
+
+  it("refuses to compare vectors of two models, and names the way out", async () => {
+    const workspace = await indexed({ "a.ts": "const a = 1;" });
+    await deps.db.update(workspaces).set({ embeddingModel: "older" }).where(eq(workspaces.id, workspace.id));
+    for (const mode of ["hybrid", "semantic"]) {
+      const response = await ask(workspace, { query: "a", mode });
+      expect(response.status).toBe(409);
+      const problem = await response.json<{ code: string; detail: string }>();
+      expect(problem.code).toBe("embedding_mismatch");
+      expect(problem.detail).toContain('POST /v1/index with {"force": true}');
+    }
+    expect(paths(await found(workspace, { query: "a", mode: "lexical" }))).toEqual(["a.ts"]);
+  });
+
+  it("keeps to min_score and max_tokens", async () => {
+    const workspace = await indexed();
+    const all = await found(workspace, { query: "retry widgets" });
+    const second = all.results[1]?.score ?? 0;
+    expect((await found(workspace, { query: "retry widgets", min_score: second })).results).toHaveLength(2);
+    const few = await found(workspace, { query: "retry widgets", max_tokens: 60 });
+    expect(few.truncated).toBe(true);
+    expect(few.results.length).toBeLessThan(all.results.length);
+    expect((await found(workspace, { query: "retry widgets", max_tokens: 100_000 })).truncated).toBe(false);
+  });
+
+  it("pages by cursor through all results, and binds it to workspace and query", async () => {
+    const workspace = await indexed();
+    const query = { query: "retry widgets values pool", limit: 2 };
+    const all = await found(workspace, { ...query, limit: 50 });
+    const seen: string[] = [];
+    let cursor: string | null = null;
+    do {
+      const page: Answer = await found(workspace, { ...query, ...(cursor ? { cursor } : {}) });
+      seen.push(...page.results.map(({ chunk_id }) => chunk_id));
+      cursor = page.next_cursor;
+    } while (cursor !== null);
+    expect(seen).toEqual(all.results.map(({ chunk_id }) => chunk_id));
+
+    const { next_cursor } = await found(workspace, query);
+    const other = await newWorkspace();
+    for (const [who, body] of [
+      [workspace, { ...query, query: "else" }],
+      [workspace, { ...query, path: "src" }],
+      [other, query],
+    ] as const) {
+      const response = await ask(who, { ...body, cursor: next_cursor });
+      expect(response.status).toBe(400);
+      expect(await response.json()).toMatchObject({ code: "invalid_cursor" });
+    }
+  });
+
+  it.each([
+    ["no query", {}, "/query"],
+    ["an empty query", { query: "" }, "/query"],
+    ["white space", { query: " \t\n\u00a0" }, "/query"],
+    ["a long query", { query: "x".repeat(2001) }, "/query"],
+    ["a number", { query: 7 }, "/query"],
+    ["limit 0", { query: "x", limit: 0 }, "/limit"],
+    ["limit 51", { query: "x", limit: 51 }, "/limit"],
+    ["half a result", { query: "x", limit: 1.5 }, "/limit"],
+    ["a limit as text", { query: "x", limit: "5" }, "/limit"],
+    ["an unknown mode", { query: "x", mode: "magic" }, "/mode"],
+    ["a mode to come", { query: "x", mode: "regex" }, "/mode"],
+    ["an unknown field", { query: "x", where: {} }, "/where"],
+    ["an unknown kind", { query: "x", kinds: ["thing"] }, "/kinds/0"],
+    ["an operator for a language", { query: "x", languages: [{ $ne: "" }] }, "/languages/0"],
+    ["a score over 1", { query: "x", min_score: 1.1 }, "/min_score"],
+    ["no tokens", { query: "x", max_tokens: 0 }, "/max_tokens"],
+  ])("refuses %s", async (_, body, pointer) => {
+    const response = await ask(await newWorkspace(), body);
+    expect(response.status).toBe(400);
+    const problem = await response.json<{ code: string; errors: { pointer: string }[] }>();
+    expect(problem.code).toBe("invalid_request");
+    expect(problem.errors[0]?.pointer).toBe(pointer);
+  });
+
+  it.each(["/etc/passwd", "../x", "a//b", "C:\\x", "", "a\0b"])("refuses path %j", async (path) => {
+    const response = await ask(await newWorkspace(), { query: "x", path });
+    expect(response.status).toBe(400);
+    expect(await response.json()).toMatchObject({ code: "invalid_path" });
+  });
+
+  it("asks for a credential", async () => {
+    expect((await call("POST", "/v1/search", { body: { query: "x" } })).status).toBe(401);
+  });
+});
+
+describe("POST /v1/search in mode symbol", () => {
+  it("finds definitions by name: exact, then other cases, then longer names", async () => {
+    const workspace = await newWorkspace();
+    const index = deps.workspaceIndex(workspace.id);
+    const definitions: [string, string, string | null][] = [
+      ["long.ts", "runAll", null],
+      ["other.ts", "RUN", null],
+      ["exact.ts", "run", "Task"],
+      ["else.ts", "rerun", null],
+    ];
+    for (const [i, [path, symbol, parent]] of definitions.entries()) {
+      const [plan] = await index.plan([{ path, generation: i + 1, chunks: [{ embedHash: path }] }]);
+      if (plan?.outcome !== "write") throw new Error("stale");
+      const chunk = {
+        startLine: 1,
+        endLine: 2,
+        kind: "function" as const,
+        symbol,
+        parent,
+        text: path,
+        embedHash: path,
+      };
+      const chunks = plan.chunks.map(({ id }) => ({ ...chunk, id }));
+      await index.commit([{ path, generation: i + 1, baseGeneration: 0, language: "typescript", chunks }]);
+    }
+    const answer = await found(workspace, { query: "run", mode: "symbol" });
+    expect(answer.results.map(({ path, score }) => [path, score])).toEqual([
+      ["exact.ts", 1],
+      ["other.ts", 0.9],
+      ["long.ts", 0.55],
+    ]);
+    expect(paths(await found(workspace, { query: "Task.run()", mode: "symbol" }))).toEqual(["exact.ts"]);
+    expect(paths(await found(workspace, { query: "%", mode: "symbol" }))).toEqual([]);
+  });
+});
