@@ -1,0 +1,321 @@
+import { createExecutionContext, createMessageBatch, getQueueResult } from "cloudflare:test";
+import { eq } from "drizzle-orm";
+import { describe, expect, it } from "vitest";
+import type { IndexingMessage } from "../../src/core/ports.ts";
+import { files, workspaces } from "../../src/db/schema.ts";
+import { collectionName } from "../../src/indexing/collection.ts";
+import { resumeStalledJobs, settleVectors } from "../../src/indexing/repair.ts";
+import { consume, retryDelaySeconds } from "../../src/queue.ts";
+import type { Services } from "../../src/services.ts";
+import { call, newWorkspace, type TestWorkspace } from "../support/api.ts";
+import { acceptFiles, eventually, services } from "../support/indexing.ts";
+
+interface JobBody {
+  id: string;
+  kind: string;
+  status: string;
+  error: string | null;
+  error_count: number;
+  files: { total: number; done: number; unchanged: number; skipped: number; failed: number };
+  chunks: { total: number; embedded: number; reused: number };
+}
+
+const deps = services();
+/** The same deployment while the embedding service does not answer. */
+const withoutEmbedder = services({ OPENAI_BASE_URL: "http://127.0.0.1:9/v1", UPSTREAM_RETRIES: "0" });
+const withoutChroma = services({ CHROMA_URL: "http://127.0.0.1:9", UPSTREAM_RETRIES: "0" });
+const TREE = { "src/a.ts": "export const a = 1;", "src/b.py": "b = 2", "c.md": "# C" };
+
+async function deliver(using: Services, queue: string, body: unknown, attempts = 1) {
+  const batch = createMessageBatch(queue, [{ id: "m", timestamp: new Date(), attempts, body }]);
+  const context = createExecutionContext();
+  await consume(using, batch);
+  return getQueueResult(batch, context);
+}
+
+async function jobOf({ key }: TestWorkspace, id: string): Promise<JobBody> {
+  return (await call("GET", `/v1/jobs/${id}`, { key })).json<JobBody>();
+}
+
+const ended = (workspace: TestWorkspace, id: string) =>
+  eventually(
+    () => jobOf(workspace, id),
+    (job) => !["queued", "running"].includes(job.status),
+  );
+
+async function accepted(workspace: TestWorkspace, contents: Record<string, string>) {
+  const { jobId, files: list } = await acceptFiles(deps, workspace.id, contents);
+  const message: IndexingMessage = { kind: "index", workspaceId: workspace.id, jobId, files: list };
+  return { jobId, message };
+}
+
+async function indexed(contents: Record<string, string> = TREE): Promise<TestWorkspace> {
+  const workspace = await newWorkspace();
+  const { jobId, message } = await accepted(workspace, contents);
+  await deps.queue.send([message]);
+  expect((await ended(workspace, jobId)).status).toBe("succeeded");
+  return workspace;
+}
+
+async function rowOf({ id }: TestWorkspace) {
+  const [row] = await deps.db.select().from(workspaces).where(eq(workspaces.id, id));
+  if (!row?.collectionId) throw new Error("the workspace has no collection");
+  return { ...row, collectionId: row.collectionId };
+}
+
+const postIndex = ({ key }: TestWorkspace, body: unknown = {}) => call("POST", "/v1/index", { key, body });
+
+async function started(workspace: TestWorkspace, body: unknown): Promise<JobBody> {
+  const response = await postIndex(workspace, body);
+  expect(response.status).toBe(202);
+  const { job } = await response.json<{ job: JobBody }>();
+  expect(response.headers.get("location")).toBe(`/v1/jobs/${job.id}`);
+  return ended(workspace, job.id);
+}
+
+describe("consuming the queue", () => {
+  it("retries while the embedder is away, says so, gives up in the dead-letter queue, and mends by POST /v1/index", async () => {
+    const workspace = await newWorkspace();
+    const { jobId, message } = await accepted(workspace, TREE);
+    const retried = await deliver(withoutEmbedder, "devflow-indexing", message);
+    expect(retried.retryMessages).toMatchObject([{ msgId: "m" }]);
+    expect(retried.explicitAcks).toEqual([]);
+    expect(await jobOf(workspace, jobId)).toMatchObject({
+      status: "running",
+      error: "The embedding service is not available right now.",
+      files: { done: 0 },
+    });
+
+    const dead = await deliver(withoutEmbedder, "devflow-indexing-dead", message);
+    expect(dead.explicitAcks).toEqual(["m"]);
+    const job = await jobOf(workspace, jobId);
+    expect(job).toMatchObject({ status: "failed", error_count: 3, files: { total: 3, done: 3, failed: 3 } });
+    const listed = await call("GET", `/v1/jobs/${jobId}/files?status=failed`, { key: workspace.key });
+    const { items } = await listed.json<{ items: { reason: string; message: string }[] }>();
+    expect(items).toHaveLength(3);
+    expect(items[0]?.reason).toBe("upstream_unavailable");
+    expect(JSON.stringify(items)).not.toContain("127.0.0.1");
+
+    expect(await started(workspace, {})).toMatchObject({
+      status: "succeeded",
+      files: { total: 3, failed: 0 },
+    });
+    expect(await deps.vectors.count((await rowOf(workspace)).collectionId)).toBe(3);
+  });
+
+  it("goes on after a delivery that failed between embedding and the vector store", async () => {
+    const workspace = await newWorkspace();
+    const { jobId, message } = await accepted(workspace, TREE);
+    expect((await deliver(withoutChroma, "devflow-indexing", message)).retryMessages).toHaveLength(1);
+    expect((await deliver(deps, "devflow-indexing", message, 2)).explicitAcks).toEqual(["m"]);
+    expect(await jobOf(workspace, jobId)).toMatchObject({ status: "succeeded", error: null });
+    expect(await deps.workspaceIndex(workspace.id).unsettled(Date.now() + 1000, 10)).toEqual([]);
+  });
+
+  it("acknowledges what it cannot read, and jobs that are gone", async () => {
+    const workspace = await newWorkspace();
+    for (const body of [null, "x", { kind: "nonsense" }, { kind: "index", workspaceId: 1 }]) {
+      expect((await deliver(deps, "devflow-indexing", body)).explicitAcks).toEqual(["m"]);
+    }
+    const gone = { kind: "expand", workspaceId: workspace.id, jobId: "job_gone", afterPath: "" };
+    expect((await deliver(deps, "devflow-indexing", gone)).explicitAcks).toEqual(["m"]);
+  });
+
+  it("waits longer with each delivery, at most five minutes", () => {
+    expect([1, 2, 3, 4, 5, 9].map((attempt) => retryDelaySeconds(attempt, 1, 0))).toEqual([
+      5, 15, 45, 135, 300, 300,
+    ]);
+    expect(retryDelaySeconds(1, 0, 0)).toBe(3);
+    expect(retryDelaySeconds(1, 0, 60)).toBe(60);
+  });
+});
+
+describe("POST /v1/index", () => {
+  it("answers 200 with no job where nothing is left to do", async () => {
+    const workspace = await indexed();
+    const response = await postIndex(workspace);
+    expect(response.status).toBe(200);
+    expect(await response.json()).toEqual({ job: null });
+    expect((await postIndex(await newWorkspace(), { force: true })).status).toBe(200);
+    expect((await call("POST", "/v1/index", { key: workspace.key })).status).toBe(200);
+  });
+
+  it("with force, brings back vectors that went missing, and reads the files that are selected", async () => {
+    const workspace = await indexed({
+      ...TREE,
+      "src/deep/d.ts": "export const d = 4;",
+      "big.ts": "x;".repeat(500),
+    });
+    const { collectionId } = await rowOf(workspace);
+    const ids = await deps.vectors.list(collectionId, 0, 100);
+    await deps.vectors.delete(collectionId, ids.slice(0, 2));
+    const all = await started(workspace, { force: true });
+    expect(all).toMatchObject({ status: "succeeded", chunks: { embedded: 2 }, files: { total: 5, done: 5 } });
+    expect(await deps.vectors.count(collectionId)).toBe(ids.length);
+
+    const some = await started(workspace, {
+      path: "src",
+      force: true,
+      extensions: [".TS"],
+      exclude_patterns: ["**/deep/**"],
+    });
+    expect(some).toMatchObject({
+      status: "succeeded",
+      files: { total: 1 },
+      chunks: { reused: 1, embedded: 0 },
+    });
+    expect((await started(workspace, { force: true, recursive: false })).files.total).toBe(2);
+    const small = await started(workspace, { force: true, max_file_size: 100 });
+    expect(small.files).toMatchObject({ total: 5, skipped: 1 });
+    const listed = await call("GET", `/v1/jobs/${small.id}/files?status=skipped`, { key: workspace.key });
+    expect(await listed.json()).toMatchObject({ items: [{ path: "big.ts", reason: "too_large" }] });
+    // The file is still indexed: it was left out of this job only.
+    const [big] = await deps.db.select().from(files).where(eq(files.path, "big.ts"));
+    expect(big?.status).toBe("indexed");
+  });
+
+  it("names the way out of another model's vectors, and moves to a new collection with force", async () => {
+    const workspace = await indexed();
+    const old = { model: "old-model", dimensions: 3 };
+    const name = await collectionName(workspace.id, old);
+    const collectionId = await deps.vectors.openCollection(name, old);
+    await deps.db
+      .update(workspaces)
+      .set({ embeddingModel: old.model, embeddingDimensions: old.dimensions, collectionId })
+      .where(eq(workspaces.id, workspace.id));
+    const { jobId, message } = await accepted(workspace, { "new.ts": "export const n = 1;" });
+    await deps.queue.send([message]);
+    expect(await ended(workspace, jobId)).toMatchObject({ status: "failed", error_count: 1 });
+    for (const body of [{}, { force: true, path: "src" }, { force: true, extensions: ["ts"] }]) {
+      const refused = await postIndex(workspace, body);
+      expect(refused.status).toBe(409);
+      const problem = await refused.json<{ code: string; detail: string }>();
+      expect(problem.code).toBe("embedding_mismatch");
+      expect(problem.detail).toContain('{"force": true}');
+    }
+
+    expect(await started(workspace, { force: true })).toMatchObject({
+      status: "succeeded",
+      files: { total: 4 },
+    });
+    const row = await rowOf(workspace);
+    expect([row.embeddingModel, row.embeddingDimensions]).toEqual(["all-MiniLM-L6-v2", 384]);
+    expect(await deps.vectors.count(row.collectionId)).toBe(4);
+    expect(await deps.vectors.findCollection(name)).toBeNull();
+  });
+
+  it("makes a lost collection again, and indexes everything into it", { timeout: 60_000 }, async () => {
+    const workspace = await indexed();
+    const before = await rowOf(workspace);
+    await deps.vectors.deleteCollection(
+      await collectionName(workspace.id, { model: "all-MiniLM-L6-v2", dimensions: 384 }),
+    );
+    const { message } = await accepted(workspace, { "d.ts": "export const d = 4;" });
+    await deps.queue.send([message]);
+    const jobs = await eventually(
+      async () => {
+        const listed = await call("GET", "/v1/jobs?limit=100", { key: workspace.key });
+        return (await listed.json<{ items: JobBody[] }>()).items;
+      },
+      (items) => items.length === 3 && items.every(({ status }) => status === "succeeded"),
+    );
+    expect(jobs.map(({ kind, status }) => [kind, status]).sort()).toEqual([
+      ["index", "succeeded"],
+      ["upload", "succeeded"],
+      ["upload", "succeeded"],
+    ]);
+    const after = await rowOf(workspace);
+    expect(after.collectionId).not.toBe(before.collectionId);
+    expect(await deps.vectors.count(after.collectionId)).toBe(4);
+  });
+
+  it("refuses what it does not know, and an eleventh job under way", async () => {
+    const workspace = await indexed();
+    const code = async (body: unknown) => {
+      const response = await postIndex(workspace, body);
+      return [response.status, (await response.json<{ code: string }>()).code];
+    };
+    expect(await code({ nonsense: 1 })).toEqual([400, "invalid_request"]);
+    expect(await code({ path: "../x" })).toEqual([400, "invalid_path"]);
+    expect(await code({ exclude_patterns: ["[a"] })).toEqual([400, "unsupported_pattern"]);
+    expect(await code({ extensions: ["a/b"] })).toEqual([400, "invalid_request"]);
+    expect(await code({ max_file_size: 0 })).toEqual([400, "invalid_request"]);
+    for (let i = 0; i < 10; i++) await acceptFiles(deps, workspace.id, { "a.ts": `let a = ${i};` });
+    expect(await code({ force: true })).toEqual([403, "quota_exceeded"]);
+  });
+});
+
+describe("GET /v1/jobs", () => {
+  it("pages through jobs and their files, newest first and by path", async () => {
+    const workspace = await indexed();
+    await started(workspace, { force: true });
+    const get = (path: string, key = workspace.key) => call("GET", path, { key });
+    const first = await (await get("/v1/jobs?limit=1")).json<{ items: JobBody[]; next_cursor: string }>();
+    const second = await (
+      await get(`/v1/jobs?limit=1&cursor=${encodeURIComponent(first.next_cursor)}`)
+    ).json<{ items: JobBody[]; next_cursor: string | null }>();
+    expect(second.items).toHaveLength(1);
+    expect(second.items[0]?.id).not.toBe(first.items[0]?.id);
+    expect(second.next_cursor).toBeNull();
+
+    const id = first.items[0]?.id;
+    const paths: string[] = [];
+    for (let cursor: string | null = ""; cursor !== null; ) {
+      const query: string = cursor === "" ? "" : `&cursor=${encodeURIComponent(cursor)}`;
+      const page: { items: { path: string }[]; next_cursor: string | null } = await (
+        await get(`/v1/jobs/${id}/files?limit=2${query}`)
+      ).json();
+      paths.push(...page.items.map(({ path }) => path));
+      cursor = page.next_cursor;
+    }
+    expect(paths).toEqual(["c.md", "src/a.ts", "src/b.py"]);
+
+    expect((await get(`/v1/jobs/${id}/files?cursor=${first.next_cursor}`)).status).toBe(400);
+    expect((await get("/v1/jobs?cursor=made-up")).status).toBe(400);
+    expect((await get("/v1/jobs?limit=0")).status).toBe(400);
+    expect((await get("/v1/jobs?limit=101")).status).toBe(400);
+    expect((await get(`/v1/jobs/${id}/files?status=odd`)).status).toBe(400);
+
+    const other = await newWorkspace();
+    expect((await get(`/v1/jobs/${id}`, other.key)).status).toBe(404);
+    expect((await get(`/v1/jobs/${id}/files`, other.key)).status).toBe(404);
+    expect((await get(`/v1/jobs?cursor=${encodeURIComponent(first.next_cursor)}`, other.key)).status).toBe(
+      400,
+    );
+    expect(await (await get("/v1/jobs", other.key)).json()).toEqual({ items: [], next_cursor: null });
+    expect((await call("GET", "/v1/jobs")).status).toBe(401);
+  });
+});
+
+describe("repair", () => {
+  it("sends the messages of a stalled job again", async () => {
+    const workspace = await newWorkspace();
+    const { jobId } = await accepted(workspace, TREE);
+    const later = { ...services(), now: () => Date.now() + 11 * 60_000 };
+    expect(await resumeStalledJobs(later)).toBeGreaterThanOrEqual(1);
+    expect(await ended(workspace, jobId)).toMatchObject({ status: "succeeded", files: { done: 3 } });
+  });
+
+  it("deletes vectors that a crash left behind", async () => {
+    const workspace = await indexed();
+    const { collectionId } = await rowOf(workspace);
+    const index = deps.workspaceIndex(workspace.id);
+    const [plan] = await index.plan([
+      { path: "crash.ts", generation: 9_999, chunks: [{ embedHash: "0".repeat(64) }] },
+    ]);
+    if (plan?.outcome !== "write" || !plan.chunks[0]) throw new Error("no plan");
+    await deps.vectors.upsert(collectionId, [
+      {
+        id: plan.chunks[0].id,
+        vector: Array.from({ length: 384 }, () => 0.05),
+        metadata: { language: "text" },
+      },
+    ]);
+    expect(await deps.vectors.count(collectionId)).toBe(4);
+    expect(
+      await settleVectors({ ...services(), now: () => Date.now() + 31 * 60_000 }),
+    ).toBeGreaterThanOrEqual(1);
+    expect(await deps.vectors.count(collectionId)).toBe(3);
+    expect(await index.unsettled(Date.now() + 1000, 10)).toEqual([]);
+  });
+});
