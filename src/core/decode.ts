@@ -57,7 +57,9 @@ function decodeUtf16(bytes: Uint8Array): Decoded | null {
   }
   const encoding = odd > even ? "utf-16le" : "utf-16be";
   const text = decode(bytes, encoding);
-  return text !== null && isText(text) && isAssigned(text) ? { ok: true, text, encoding } : null;
+  // Stricter than where a mark or strict UTF-8 vouches for the encoding: here the text alone does.
+  const plausible = text !== null && controlShare(text) <= MAX_CONTROL_SHARE && isAssigned(text);
+  return plausible ? { ok: true, text, encoding } : null;
 }
 
 /** ISO-2022 is ASCII with escape sequences, so it would pass as UTF-8. */
@@ -125,14 +127,20 @@ function isControlByte(byte: number): boolean {
   return byte === 0x7f || (byte < 0x20 && !(byte >= 0x08 && byte <= 0x0d) && byte !== 0x1b);
 }
 
+/** A short text may hold a single control character, too. */
 function isText(text: string): boolean {
+  return controlShare(text) <= Math.max(MAX_CONTROL_SHARE, 1 / text.length);
+}
+
+/** Share of control characters, 0..1; infinite where there is a NUL. */
+function controlShare(text: string): number {
   let controls = 0;
   for (let i = 0; i < text.length; i++) {
     const code = text.charCodeAt(i);
-    if (code === 0) return false;
+    if (code === 0) return Number.POSITIVE_INFINITY;
     if (code < 0x80 && isControlByte(code)) controls++;
   }
-  return controls <= Math.max(text.length * MAX_CONTROL_SHARE, 1);
+  return controls / Math.max(text.length, 1);
 }
 
 /** Numbers read as UTF-16 give characters that do not exist; real text has none. */

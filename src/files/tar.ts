@@ -33,7 +33,10 @@ export async function* readTarGz(packed: ReadableStream<Uint8Array>): AsyncGener
   const meter = new Meter();
   const source = { failure: null as { error: unknown } | null };
   const unpacked = streamOf(meter.unpacked(gunzip(meter.packed(readAll(packed, source)))));
-  const entries = unpacked.pipeThrough(createTarDecoder({ strict: true })).getReader();
+  const decoder = createTarDecoder({ strict: true });
+  // A failure comes through the entries, too; here it would be an unhandled one.
+  unpacked.pipeTo(decoder.writable).catch(() => {});
+  const entries = decoder.readable.getReader();
   try {
     for (;;) {
       const { done, value } = await entries.read();
@@ -60,6 +63,8 @@ async function readEntry({ header, body }: ParsedTarEntry): Promise<ArchiveEntry
   }
   if (header.size > LIMITS.indexedFileBytes) {
     const digest = new crypto.DigestStream("SHA-256");
+    // It fails with the body, which tells of it below.
+    digest.digest.catch(() => {});
     await body.pipeTo(digest as WritableStream<Uint8Array>);
     return { kind: "large_file", name, size: header.size, sha256: hex(new Uint8Array(await digest.digest)) };
   }

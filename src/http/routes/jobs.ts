@@ -58,7 +58,7 @@ export const jobRoutes = [
         cursor: query.cursor ?? null,
       });
       const items = page.items.map(({ path, status, reason, message }) => ({
-        path,
+        path: pathOfEntry(path),
         status,
         reason,
         message,

@@ -82,6 +82,7 @@ describe("decodeText", () => {
     ["gzip", gzipSync("x".repeat(5000))],
     ["random bytes", randomBytes(4096)],
     ["NUL in the middle of text", Buffer.from("abc\0def")],
+    ["four small bytes", Buffer.from([0, 1, 2, 3])],
     ["many controls", Buffer.from("\x01\x02\x03\x04abc")],
     ["little-endian numbers", Buffer.from(new Uint16Array(500).map((_, i) => i * 131).buffer)],
     ["UTF-16 with a mark and a NUL", utf16("\ufeffa\0b", true)],
