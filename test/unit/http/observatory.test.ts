@@ -1,0 +1,47 @@
+import { Hono } from "hono";
+import { describe, expect, it } from "vitest";
+import type { AppEnv } from "../../../src/http/context.ts";
+import { cors } from "../../../src/http/middleware/cors.ts";
+import { requireHttps } from "../../../src/http/middleware/public-address.ts";
+import { securityHeaders } from "../../../src/http/middleware/security-headers.ts";
+import { observe } from "../../support/observatory.ts";
+
+/** The middleware that sets headers, as the application has it; `test/integration/gateway.test.ts` shows it does. */
+function application(headers = true) {
+  const app = new Hono<AppEnv>();
+  if (headers) app.use(securityHeaders());
+  app.use(cors(["https://app.example.com"]));
+  app.use(async (c, next) => {
+    c.set("config", { ENVIRONMENT: "production" } as AppEnv["Variables"]["config"]);
+    await next();
+  });
+  app.use(requireHttps());
+  app.get("/health", (c) => c.json({ status: "ok" }));
+  return app;
+}
+
+async function score(app: Hono<AppEnv>, path: string) {
+  const url = `https://api.example.com${path}`;
+  const init = { headers: { origin: "https://http-observatory.security.mozilla.org" } };
+  const [answer, plain] = [await app.request(url, init), await app.request(`http://api.example.com${path}`)];
+  return observe({
+    url,
+    status: answer.status,
+    headers: answer.headers,
+    body: await answer.text(),
+    redirect: { status: plain.status, location: plain.headers.get("location") },
+  });
+}
+
+describe("Mozilla's Observatory", () => {
+  it.each(["/health", "/nowhere"])("gives the API an A+ on %s", async (path) => {
+    const { grade, results } = await score(application(), path);
+    expect(Object.entries(results).filter(([, { pass }]) => !pass)).toEqual([]);
+    expect(grade).toBe("A+");
+  });
+
+  it("would give less without the headers", async () => {
+    const { grade } = await score(application(false), "/health");
+    expect(["D", "D-", "F"]).toContain(grade);
+  });
+});
