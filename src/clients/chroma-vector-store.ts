@@ -30,8 +30,10 @@ const SERVICE = "The vector store";
  */
 export class ChromaVectorStore implements VectorStore {
   readonly #client: ChromaClient;
+  readonly #apiKey: Secret | null;
 
   constructor(options: ChromaOptions) {
+    this.#apiKey = options.apiKey;
     const { protocol, hostname, port } = new URL(options.url);
     const ssl = protocol === "https:";
     this.#client = new ChromaClient({
@@ -175,9 +177,9 @@ export class ChromaVectorStore implements VectorStore {
       if (cause instanceof DevFlowError) throw cause;
       if (cause instanceof ChromaStatusError) {
         if (cause.status === 404 && collection !== null) throw new CollectionGoneError(collection, cause);
-        throw unavailable(SERVICE, cause, cause.retryAfterMs);
+        throw unavailable(SERVICE, cause, this.#apiKey, cause.retryAfterMs);
       }
-      throw unavailable(SERVICE, cause);
+      throw unavailable(SERVICE, cause, this.#apiKey);
     }
   }
 }

@@ -4,6 +4,7 @@ import { DevFlowError } from "../core/errors.ts";
 import type { Embedder, Embeddings } from "../core/ports.ts";
 import type { Secret } from "../core/secret.ts";
 import { maxTokensOf, truncateUtf8 } from "../core/tokens.ts";
+import { parseRetryAfter } from "./retry.ts";
 import { unavailable } from "./unavailable.ts";
 
 export interface OpenAiEmbedderOptions {
@@ -35,12 +36,14 @@ export class OpenAiEmbedder implements Embedder {
   readonly model: string;
   readonly dimensions: number;
   readonly #maxTokens: number;
+  readonly #apiKey: Secret;
   readonly #client: OpenAI;
 
   constructor(options: OpenAiEmbedderOptions) {
     this.model = options.model;
     this.dimensions = options.dimensions;
     this.#maxTokens = options.maxTokens;
+    this.#apiKey = options.apiKey;
     this.#client = new OpenAI({
       apiKey: options.apiKey.reveal(),
       baseURL: options.baseUrl,
@@ -67,16 +70,21 @@ export class OpenAiEmbedder implements Embedder {
     try {
       return await this.#request(inputs, signal);
     } catch (cause) {
-      if (cause instanceof DevFlowError) throw cause;
       // A 400 is an input over the model's length, where the server does not cut it itself. A token is at least a
       // byte, so inputs of `maxTokens` bytes pass whatever the vocabulary.
       const shorter = inputs.map((input) => truncateUtf8(input, this.#maxTokens));
       const overLong = shorter.some((input, i) => input.length !== inputs[i]?.length);
-      if (!(cause instanceof OpenAI.BadRequestError && overLong)) throw unavailable(SERVICE, cause);
-      return await this.#request(shorter, signal).catch((second) => {
-        throw second instanceof DevFlowError ? second : unavailable(SERVICE, second);
+      if (!(cause instanceof OpenAI.BadRequestError && overLong)) throw this.#failure(cause);
+      return await this.#request(shorter, signal).catch((second: unknown) => {
+        throw this.#failure(second);
       });
     }
+  }
+
+  #failure(cause: unknown): DevFlowError {
+    if (cause instanceof DevFlowError) return cause;
+    const header = cause instanceof OpenAI.APIError ? (cause.headers?.get("retry-after") ?? null) : null;
+    return unavailable(SERVICE, cause, this.#apiKey, parseRetryAfter(header, Date.now()));
   }
 
   async #request(input: string[], signal: AbortSignal | undefined): Promise<Embeddings> {
@@ -136,5 +144,5 @@ function toUnitLength(vector: ArrayLike<number>): number[] {
 }
 
 function malformed(what: string): DevFlowError {
-  return unavailable(SERVICE, new Error(`the embedding service answered ${what}`));
+  return unavailable(SERVICE, new Error(`the embedding service answered ${what}`), null);
 }

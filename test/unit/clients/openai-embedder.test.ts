@@ -4,6 +4,7 @@ import { afterEach, describe, expect, it } from "vitest";
 import { OpenAiEmbedder } from "../../../src/clients/openai-embedder.ts";
 import { upstreamFetch } from "../../../src/clients/upstream-fetch.ts";
 import { DevFlowError } from "../../../src/core/errors.ts";
+import { describe as describeError } from "../../../src/core/log.ts";
 import { Secret } from "../../../src/core/secret.ts";
 import { utf8Length } from "../../../src/core/tokens.ts";
 
@@ -135,5 +136,6 @@ describe("OpenAiEmbedder", () => {
     expect(error.code).toBe("upstream_unavailable");
     expect(error.message).toBe("The embedding service is not available right now.");
     expect(error.cause).toBeDefined();
+    expect(describeError(error)).not.toContain("sk-canary");
   });
 });
