@@ -1,3 +1,4 @@
+import { existsSync, readFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -6,6 +7,25 @@ import type { Child } from "../../scripts/stack/child.ts";
 import { startChroma } from "../../scripts/stack/chroma.ts";
 import { startEmbedder } from "../../scripts/stack/embedder.ts";
 import { openState } from "../../scripts/stack/state.ts";
+
+/** The big list of naughty strings, or null where the corpora do not stand beside the project. */
+function naughtyStrings(): string[] | null {
+  const file = "../shared/corpora/blns/blns.json";
+  if (existsSync(file)) return JSON.parse(readFileSync(file, "utf8"));
+  console.warn(`SKIPPED: ${file} is absent; the tests of hostile inputs use a short list of their own`);
+  return null;
+}
+
+/** The lists of path traversals, or null where the corpora do not stand beside the project. */
+function traversalPaths(): string[] | null {
+  const folder = "../shared/corpora/traversal";
+  if (!existsSync(folder)) {
+    console.warn(`SKIPPED: ${folder} is absent; the tests of path traversal use a short list of their own`);
+    return null;
+  }
+  const names = ["directory_traversal.txt", "traversals-8-deep-exotic-encoding.txt"];
+  return names.flatMap((name) => readFileSync(join(folder, name), "utf8").split(/\r?\n/));
+}
 
 /** Starts the real Chroma server and the real embedding model for the integration tests, and ends them after. */
 export default async function setup(project: TestProject) {
@@ -24,6 +44,8 @@ export default async function setup(project: TestProject) {
     const [chroma, embedder] = await Promise.all([startChroma(launch), startEmbedder(launch)]);
     project.provide("chromaUrl" as never, chroma.url as never);
     project.provide("embeddingsUrl" as never, embedder.url as never);
+    project.provide("naughtyStrings" as never, naughtyStrings() as never);
+    project.provide("traversalPaths" as never, traversalPaths() as never);
     return stop;
   } catch (error) {
     await stop();
