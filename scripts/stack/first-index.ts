@@ -1,111 +1,147 @@
 import { globSync, readFileSync } from "node:fs";
-import { join, resolve } from "node:path";
-import cliProgress from "cli-progress";
+import { join } from "node:path";
+import { setTimeout } from "node:timers/promises";
 import { StackFailure } from "./failure.ts";
+import { type Progress, showProgress } from "./progress.ts";
 import type { Stack } from "./start-stack.ts";
+import { PROJECT } from "./wrangler.ts";
 
-const PROJECT = resolve(import.meta.dirname, "../..");
-const SOURCES = ["src", "scripts", "test", "bench", "migrations", "docs"];
+const FOLDERS = ["src", "scripts", "cli", "web", "test", "bench", "migrations", "docs"];
 const FILES_PER_UPLOAD = 100;
 const POLL_MS = 250;
-const QUERY = "how are uploads checked for path traversal?";
+const ENDED = ["succeeded", "failed", "cancelled"];
+const SHOWN_LENGTH = 90;
+const MARKER = "first-index.json";
+
+/** What the first start searches for, and what the printed `curl` asks. */
+export const EXAMPLE_QUERY = "how are uploads checked for path traversal?";
 
 interface Job {
   id: string;
   status: string;
-  files: { total: number; done: number; failed: number };
+  files: { total: number; done: number; unchanged: number; skipped: number; failed: number };
   chunks: { total: number };
 }
 
+interface SearchAnswer {
+  took_ms: number;
+  results: { path: string; start_line: number; end_line: number; score: number; text: string }[];
+}
+
+/** How far an earlier start came with the workspace. */
+interface Marker {
+  workspace: string;
+  status: "started" | "done";
+}
+
 /**
- * Once for each state folder: uploads the project's own source, waits for its indexing behind a progress bar, and
- * shows one search. A start that was cut off is taken up again: unchanged files cost nothing.
+ * Once for each workspace: uploads the project's own source, waits for its indexing behind a progress bar, and
+ * shows one search. A start that was cut off is taken up by the next: what is indexed already costs nothing.
  */
-export async function indexOwnSource(stack: Stack): Promise<void> {
-  if (stack.state.readJson<{ done: boolean }>("first-index.json")?.done) return;
+export async function indexOwnSource(stack: Stack, signal: AbortSignal): Promise<void> {
+  const earlier = stack.state.readJson<Marker>(MARKER);
+  const begun = earlier?.workspace === stack.workspaceId;
+  if (begun && earlier.status === "done") return;
+  const mark = (status: Marker["status"]) =>
+    stack.state.writeJson(MARKER, { workspace: stack.workspaceId, status } satisfies Marker);
+
+  mark("started");
   const paths = ownSource();
   console.log(`\nIndexing DevFlow's own source: ${paths.length} files`);
-  const jobs: string[] = [];
+  const jobs: (Job | null)[] = [];
   for (let start = 0; start < paths.length; start += FILES_PER_UPLOAD) {
-    const job = await upload(stack, paths.slice(start, start + FILES_PER_UPLOAD));
-    if (job !== null) jobs.push(job.id);
+    jobs.push(await upload(stack, paths.slice(start, start + FILES_PER_UPLOAD), signal));
   }
-  await watch(stack, jobs);
-  stack.state.writeJson("first-index.json", { done: true });
-  await showSearch(stack);
+  // wrangler keeps queues in memory: what waited there when the earlier start ended has to be sent again.
+  if (begun) jobs.push(await indexWhatIsMissing(stack, signal));
+  await watch(
+    stack,
+    jobs.flatMap((job) => job?.id ?? []),
+    signal,
+  );
+  const answer = await search(stack, signal);
+  mark("done");
+  show(answer);
 }
 
 /** What makes the project, without what was installed or built. Relative, with forward slashes. */
 function ownSource(): string[] {
-  const folders = SOURCES.flatMap((folder) => globSync(`${folder}/**/*.{ts,sql,md,toml}`, { cwd: PROJECT }));
+  const folders = FOLDERS.flatMap((folder) =>
+    globSync(`${folder}/**/*.{ts,js,css,html,sql,md,toml}`, {
+      cwd: PROJECT,
+      exclude: (path) => /(^|[\\/])(public|meta|node_modules)([\\/]|$)/.test(path),
+    }),
+  );
   const top = globSync("*.{md,ts,toml}", { cwd: PROJECT });
   return [...top, ...folders].map((path) => path.replaceAll("\\", "/")).sort();
 }
 
-async function upload(stack: Stack, paths: string[]): Promise<Job | null> {
+/** @returns its job, or null where every file was there already. */
+async function upload(stack: Stack, paths: readonly string[], signal: AbortSignal): Promise<Job | null> {
   const form = new FormData();
   for (const path of paths) form.append("files", new Blob([readFileSync(join(PROJECT, path))]), path);
-  const { job } = await call<{ job: Job | null }>(stack, "POST", "/v1/files", form);
-  return job;
+  return (await call<{ job: Job | null }>(stack, "POST", "/v1/files", signal, form)).job;
 }
 
-async function watch(stack: Stack, ids: string[]): Promise<void> {
-  const bar = new cliProgress.SingleBar(
-    {
-      format: "  {bar} {percentage}% | {value}/{total} files | {chunks} chunks | {duration_formatted}",
-      hideCursor: true,
-    },
-    cliProgress.Presets.shades_classic,
-  );
-  const interactive = process.stdout.isTTY;
-  let jobs: Job[] = [];
-  const total = () => jobs.reduce((sum, job) => sum + job.files.total, 0);
-  const done = () => jobs.reduce((sum, job) => sum + job.files.done, 0);
-  const chunks = () => jobs.reduce((sum, job) => sum + job.chunks.total, 0);
-  if (interactive) bar.start(1, 0, { chunks: 0 });
-  for (let shown = -1; ; ) {
-    jobs = await Promise.all(ids.map((id) => call<Job>(stack, "GET", `/v1/jobs/${id}`)));
-    if (interactive) {
-      bar.setTotal(Math.max(1, total()));
-      bar.update(done(), { chunks: chunks() });
-    } else if (Math.floor((done() / Math.max(1, total())) * 4) > shown) {
-      shown = Math.floor((done() / Math.max(1, total())) * 4);
-      console.log(`  ${done()}/${total()} files, ${chunks()} chunks`);
-    }
-    if (jobs.every((job) => ["succeeded", "failed", "cancelled"].includes(job.status))) break;
-    await new Promise((next) => setTimeout(next, POLL_MS));
+async function indexWhatIsMissing(stack: Stack, signal: AbortSignal): Promise<Job | null> {
+  return (await call<{ job: Job | null }>(stack, "POST", "/v1/index", signal, {})).job;
+}
+
+async function watch(stack: Stack, ids: readonly string[], signal: AbortSignal): Promise<void> {
+  using bar = showProgress();
+  for (;;) {
+    const jobs = await Promise.all(ids.map((id) => call<Job>(stack, "GET", `/v1/jobs/${id}`, signal)));
+    bar.update(progressOf(jobs));
+    if (jobs.every((job) => ENDED.includes(job.status))) break;
+    await setTimeout(POLL_MS, undefined, { signal });
   }
-  if (interactive) bar.stop();
-  const failed = jobs.reduce((sum, job) => sum + job.files.failed, 0);
-  if (failed > 0) console.log(`  ${failed} files failed; GET /v1/jobs/{id}/files?status=failed says why`);
 }
 
-async function showSearch(stack: Stack): Promise<void> {
-  const { results, took_ms } = await call<{
-    took_ms: number;
-    results: { path: string; start_line: number; end_line: number; score: number; text: string }[];
-  }>(stack, "POST", "/v1/search", { query: QUERY, limit: 5 });
-  console.log(`\nSearch: ${QUERY} (${took_ms} ms)`);
+function progressOf(jobs: readonly Job[]): Progress {
+  const sum = (count: (job: Job) => number) => jobs.reduce((total, job) => total + count(job), 0);
+  return {
+    total: sum(({ files }) => files.total),
+    done: sum(({ files }) => files.done + files.unchanged + files.skipped + files.failed),
+    failed: sum(({ files }) => files.failed),
+    chunks: sum(({ chunks }) => chunks.total),
+  };
+}
+
+function search(stack: Stack, signal: AbortSignal): Promise<SearchAnswer> {
+  return call(stack, "POST", "/v1/search", signal, { query: EXAMPLE_QUERY, limit: 5 });
+}
+
+function show({ took_ms, results }: SearchAnswer): void {
+  console.log(`\nSearch: ${EXAMPLE_QUERY} (${took_ms} ms)`);
   for (const { path, start_line, end_line, score, text } of results) {
     const line = text.split("\n").find((line) => /\w{3}/.test(line)) ?? "";
-    console.log(
-      `  ${score.toFixed(2)}  ${path}:${start_line}-${end_line}\n        ${line.trim().slice(0, 90)}`,
-    );
+    console.log(`  ${score.toFixed(2)}  ${path}:${start_line}-${end_line}`);
+    console.log(`        ${line.trim().slice(0, SHOWN_LENGTH)}`);
   }
 }
 
-async function call<T>(stack: Stack, method: string, path: string, body?: FormData | object): Promise<T> {
-  const form = body instanceof FormData;
+async function call<T>(
+  stack: Stack,
+  method: string,
+  path: string,
+  signal: AbortSignal,
+  body?: FormData | object,
+): Promise<T> {
+  const json = body !== undefined && !(body instanceof FormData);
   const response = await fetch(stack.url + path, {
     method,
+    signal,
     headers: {
       authorization: `Bearer ${stack.apiKey}`,
-      ...(body !== undefined && !form ? { "content-type": "application/json" } : {}),
+      ...(json ? { "content-type": "application/json" } : {}),
     },
-    ...(body === undefined ? {} : { body: form ? body : JSON.stringify(body) }),
+    ...(body === undefined ? {} : { body: json ? JSON.stringify(body) : (body as FormData) }),
+  }).catch((cause) => {
+    throw new StackFailure(`The Worker did not answer ${method} ${path}: ${cause.cause ?? cause}`, { cause });
   });
   const text = await response.text();
-  if (!response.ok)
+  if (!response.ok) {
     throw new StackFailure(`${method} ${path} answered ${response.status}: ${text.slice(0, 500)}`);
+  }
   return JSON.parse(text) as T;
 }
