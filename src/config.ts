@@ -189,13 +189,21 @@ function productionProblems(config: Config): SettingProblem[] {
   return problems;
 }
 
-/** Two settings with one secret: who learns one learns both. Each pair is told once, by the later name. */
+/**
+ * Two settings with one secret: who learns one learns both. Each pair is told once, by the later name. In the midst
+ * of a rotation the previous secret is still the current one, which does no harm.
+ */
 function equalSecrets(config: Config): SettingProblem[] {
   const secrets = Object.entries(config).filter(
-    (entry): entry is [string, Secret] => entry[1] instanceof Secret,
+    (entry): entry is [string, Secret] => entry[1] instanceof Secret && entry[1].reveal() !== "",
   );
   return secrets.flatMap(([setting, value], index) => {
     const twin = secrets.slice(0, index).find(([, other]) => other.reveal() === value.reveal());
-    return twin === undefined || value.reveal() === "" ? [] : [{ setting, reason: `equals ${twin[0]}` }];
+    if (twin === undefined || isRotation(setting, twin[0])) return [];
+    return [{ setting, reason: `equals ${twin[0]}` }];
   });
+}
+
+function isRotation(...pair: [string, string]): boolean {
+  return pair.includes("JWT_SECRET") && pair.includes("JWT_SECRET_PREVIOUS");
 }
