@@ -66,7 +66,7 @@ export interface Route {
   path: string;
   access: Access;
   limit: OperationPolicy | null;
-  /** Unknown fields of query, path and body are refused. */
+  /** Unknown fields of query and body are refused; those of the path, its template names. */
   strict: boolean;
   mount(app: Hono<AppEnv>): void;
   document(registry: OpenAPIHono["openAPIRegistry"]): void;
@@ -88,7 +88,7 @@ export function defineRoute<
     path: spec.path,
     access: spec.access,
     limit: spec.limit,
-    strict: [query, params, ...(spec.body ? [spec.body.schema] : [])].every(refusesUnknown),
+    strict: [query, ...(spec.body ? [spec.body.schema] : [])].every(refusesUnknown),
     mount(app) {
       app.on(
         spec.method.toUpperCase(),
