@@ -1,6 +1,6 @@
 import { parseArgs } from "node:util";
 import { StackFailure } from "./stack/failure.ts";
-import { indexOwnSource } from "./stack/first-index.ts";
+import { EXAMPLE_QUERY, indexOwnSource } from "./stack/first-index.ts";
 import { type Stack, startStack } from "./stack/start-stack.ts";
 
 const HELP = `npm start [-- options]
@@ -13,78 +13,102 @@ Runs DevFlow on this machine: Chroma, an embedding server, and the Worker with i
   --help       this text
 
 Settings come from the environment, .dev.vars and .env:
-  API_HOST       where to listen (127.0.0.1)
-  API_PORT       wanted port (8000); a taken one gives way to the next free one
-  DEVFLOW_STATE  where data is kept (.devflow)
-  OPENAI_API_KEY embeddings from OpenAI in place of the local model
+  API_HOST        where to listen (127.0.0.1)
+  API_PORT        wanted port (8000); a taken one gives way to the next free one
+  DEVFLOW_STATE   where data, keys and logs are kept (.devflow)
+  OPENAI_API_KEY  embeddings from OpenAI in place of the local model
 and any setting of the Worker; see src/config.ts.`;
 
+const DEFAULT_PORT = 8000;
 /** How often the local stack runs the Worker's cron, which mends what a fault left. */
 const CRON_INTERVAL_MS = 5 * 60_000;
+const PARENT_POLL_MS = 1_000;
 
-async function main(): Promise<number> {
+async function main(): Promise<void> {
   const { values } = parseArgs({
     options: {
-      "no-index": { type: "boolean" },
-      https: { type: "boolean" },
-      verbose: { type: "boolean" },
-      help: { type: "boolean", short: "h" },
+      "no-index": { type: "boolean", default: false },
+      https: { type: "boolean", default: false },
+      verbose: { type: "boolean", default: false },
+      help: { type: "boolean", short: "h", default: false },
     },
   });
   if (values.help) {
     console.log(HELP);
-    return 0;
+    return;
   }
-  const began = performance.now();
-  const abort = new AbortController();
-  const interrupted = new Promise<void>((done) => {
-    for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
-      process.on(signal, () => {
-        abort.abort();
-        done();
-      });
-    }
-  });
-  let stack: Stack;
+  const interruption = untilInterrupted();
   try {
-    stack = await startStack({
-      host: process.env["API_HOST"] || "127.0.0.1",
-      port: wantedPort(process.env["API_PORT"]),
-      https: values.https ?? false,
-      verbose: values.verbose ?? false,
-      signal: abort.signal,
-      onProgress: (part) => console.log(`${elapsed(began)}  ${part}`),
-    });
+    await run(values, interruption);
   } catch (error) {
-    if (abort.signal.aborted) return 0;
-    throw error;
+    // What breaks while everything is being ended is not worth a word.
+    if (!interruption.aborted) throw error;
   }
+}
+
+interface StartOptions {
+  "no-index": boolean;
+  https: boolean;
+  verbose: boolean;
+}
+
+async function run(options: StartOptions, interruption: AbortSignal): Promise<void> {
+  const began = performance.now();
+  const host = process.env["API_HOST"] || "127.0.0.1";
+  const port = wantedPort(process.env["API_PORT"]);
+  const stack = await startStack({
+    host,
+    port,
+    https: options.https,
+    verbose: options.verbose,
+    signal: interruption,
+    onProgress: (part) => console.log(`${seconds(began).padStart(7)}  ${part}`),
+    onError: (sentence) => console.error(sentence),
+  });
   try {
-    if (!values["no-index"])
-      await Promise.race([indexOwnSource(stack), interrupted, stack.failed.then(fail)]);
-    if (abort.signal.aborted) return 0;
-    announce(stack, began);
-    const cron = setInterval(() => {
-      fetch(`${stack.url}/cdn-cgi/handler/scheduled`).then(
-        (response) => response.body?.cancel(),
-        () => {},
-      );
-    }, CRON_INTERVAL_MS);
-    await Promise.race([interrupted, stack.failed.then(fail)]);
-    clearInterval(cron);
+    const failure = stack.failed.then((sentence) => {
+      throw new StackFailure(sentence);
+    });
+    if (!options["no-index"]) await Promise.race([indexOwnSource(stack, interruption), failure]);
+    announce(stack, { began, host, port });
+    using _cron = runCron(stack.url);
+    await Promise.race([aborted(interruption), failure]);
     console.log("\nStopping …");
-    return 0;
   } finally {
     await stack.stop();
   }
 }
 
-function fail(sentence: string): never {
-  throw new StackFailure(sentence);
+/** Aborts on CTRL-C, SIGTERM and SIGHUP, and when npm, which started this, is gone. */
+function untilInterrupted(): AbortSignal {
+  const controller = new AbortController();
+  const abort = () => controller.abort();
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, abort);
+  if (process.env["npm_lifecycle_event"] !== undefined) {
+    const parent = process.ppid;
+    setInterval(() => process.ppid !== parent && abort(), PARENT_POLL_MS).unref();
+  }
+  return controller.signal;
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((done) => {
+    if (signal.aborted) done();
+    signal.addEventListener("abort", () => done(), { once: true });
+  });
+}
+
+/** `wrangler dev` leaves cron triggers to be called by hand. */
+function runCron(url: string): Disposable {
+  const timer = setInterval(async () => {
+    const response = await fetch(`${url}/cdn-cgi/local/scheduled`).catch(() => null);
+    await response?.body?.cancel();
+  }, CRON_INTERVAL_MS);
+  return { [Symbol.dispose]: () => clearInterval(timer) };
 }
 
 function wantedPort(text: string | undefined): number {
-  if (text === undefined || text === "") return 8000;
+  if (text === undefined || text === "") return DEFAULT_PORT;
   const port = Number(text);
   if (!Number.isInteger(port) || port < 0 || port > 65_535) {
     throw new StackFailure(`API_PORT is ${JSON.stringify(text)}; it takes a number from 0 to 65535.`);
@@ -92,39 +116,45 @@ function wantedPort(text: string | undefined): number {
   return port;
 }
 
-function elapsed(began: number): string {
-  return `${((performance.now() - began) / 1000).toFixed(1).padStart(5)} s`;
+function seconds(began: number): string {
+  return `${((performance.now() - began) / 1000).toFixed(1)} s`;
 }
 
-function announce(stack: Stack, began: number): void {
-  const wanted = wantedPort(process.env["API_PORT"]);
+function announce(stack: Stack, start: { began: number; host: string; port: number }): void {
   const port = Number(new URL(stack.url).port);
-  if (wanted !== 0 && port !== wanted) console.log(`Port ${wanted} is taken, so this is port ${port}.`);
+  if (start.port !== 0 && port !== start.port) {
+    console.log(`\nPort ${start.port} is taken, so this is port ${port}.`);
+  }
+  if (!["127.0.0.1", "localhost", "::1"].includes(start.host)) {
+    console.log(
+      `\nAPI_HOST=${start.host} lets other machines in. This is a development server, with development tools ` +
+        "that ask for no key; do not leave it on a network that you do not trust.",
+    );
+  }
   const insecure = stack.url.startsWith("https:") ? " --insecure" : "";
+  const query = JSON.stringify({ query: EXAMPLE_QUERY, limit: 3 });
   console.log(`
-DevFlow is ready (${elapsed(began).trim()}).
+DevFlow is ready (${seconds(start.began)}).
 
-  URL        ${stack.url}
-  API key    ${stack.apiKey}
-  State      ${stack.state.root} (logs in logs/, addresses and keys in local.json)
-  Embeddings ${stack.embeddings === "local" ? "all-MiniLM-L6-v2, on this machine" : stack.embeddingsUrl}
-  Limits     ${stack.rateLimitMultiplier} times those of a deployment
+  URL         ${stack.url}
+  API key     ${stack.apiKey}
+  State       ${stack.state.root} (logs in logs/, addresses and keys in local.json)
+  Embeddings  ${stack.embeddings === "local" ? "all-MiniLM-L6-v2, on this machine" : stack.embeddingsUrl}
+  Limits      ${stack.rateLimitMultiplier} times those of a deployment
 
 Try it from another terminal:
 
-curl${insecure} ${stack.url}/v1/search -H 'Authorization: Bearer ${stack.apiKey}' -H 'Content-Type: application/json' -d '{"query": "how are uploads checked for path traversal?", "limit": 3}'
+curl${insecure} ${stack.url}/v1/search -H 'Authorization: Bearer ${stack.apiKey}' -H 'Content-Type: application/json' -d '${query}'
 
 CTRL-C ends everything; what was indexed is kept.
 `);
 }
 
 try {
-  process.exitCode = await main();
+  await main();
 } catch (error) {
-  if (error instanceof StackFailure || (error as { code?: string }).code?.startsWith("ERR_PARSE_ARGS")) {
-    console.error(`\n${(error as Error).message}`);
-  } else {
-    console.error(error);
-  }
+  const forPeople =
+    error instanceof StackFailure || String((error as { code?: string }).code).startsWith("ERR_PARSE_ARGS");
+  console.error(forPeople ? `\n${(error as Error).message}` : error);
   process.exitCode = 1;
 }

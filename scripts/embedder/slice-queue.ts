@@ -19,7 +19,10 @@ const SLICE_LENGTH = 900;
 /** Slices of small requests in a row, after which a waiting large one gets a turn. */
 const SMALL_STREAK = 4;
 
-/** Decides whose texts are embedded next: small requests first, large ones by turns. */
+/**
+ * Decides whose texts are embedded next: small requests first; within a lane one after the other, so that the
+ * first is answered early instead of all of them late.
+ */
 export class SliceQueue<Item extends Work> {
   readonly #small: Item[] = [];
   readonly #large: Item[] = [];
@@ -46,7 +49,7 @@ export class SliceQueue<Item extends Work> {
     this.#streak = lane === this.#small ? this.#streak + 1 : 0;
     const start = work.taken;
     work.taken = sliceEnd(work.texts, start);
-    if (work.taken < work.texts.length) lane.push(work);
+    if (work.taken < work.texts.length) lane.unshift(work);
     return { work, start, texts: work.texts.slice(start, work.taken) };
   }
 }

@@ -1,16 +1,27 @@
-import { type ChildProcess, spawn } from "node:child_process";
-import { createWriteStream, readFileSync } from "node:fs";
+import { spawn } from "node:child_process";
+import { createWriteStream } from "node:fs";
 import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { setTimeout } from "node:timers/promises";
+import { stripVTControlCharacters } from "node:util";
 import { StackFailure } from "./failure.ts";
 import type { State } from "./state.ts";
 
+/** Longer than a tether gives its command to end by itself. */
 const STOP_MS = 8_000;
 const POLL_MS = 50;
+const PROBE_MS = 5_000;
+const LAST_LINES = 15;
+/** After its end, for what is still in the pipe. */
+const FLUSH_MS = 100;
 
 export interface Child {
   name: string;
-  pid: number;
   logFile: string;
+  /** The end of its output, without colours. */
+  lastLines(): readonly string[];
+  /** Resolves with the id of the process group that the command leads; null if it could not be started. */
+  group: Promise<number | null>;
   /** Resolves when the process has ended, with its exit code. */
   ended: Promise<number | null>;
   stop(): Promise<void>;
@@ -19,9 +30,11 @@ export interface Child {
 export interface ChildOptions {
   name: string;
   command: string;
-  args: string[];
+  args: readonly string[];
   env?: Record<string, string>;
   launch: Launch;
+  /** Picks what a person should see from a line of output; null for everything else. */
+  findError?: (line: string) => string | null;
 }
 
 /** What all processes of one stack share. */
@@ -31,74 +44,116 @@ export interface Launch {
   verbose: boolean;
   /** Told of each process before anything is awaited, so that a failed start leaves none behind. */
   register(child: Child): void;
+  /** Told what `findError` picked. */
+  onError?: (sentence: string) => void;
 }
 
 /** Starts a tethered process whose output goes to `logs/<name>.log` in the state folder. */
 export function startChild(options: ChildOptions): Child {
-  const { state, verbose, register } = options.launch;
+  const { state, verbose, register, onError } = options.launch;
   const logFile = state.path("logs", `${options.name}.log`);
   const log = createWriteStream(logFile, { flags: "w", mode: 0o600 });
-  const child: ChildProcess = spawn(
+  const tether = spawn(
     process.execPath,
     [join(import.meta.dirname, "tether.ts"), options.command, ...options.args],
-    { stdio: ["pipe", "pipe", "pipe"], env: { ...process.env, ...options.env } },
+    { stdio: ["pipe", "pipe", "pipe", "ipc"], env: { ...process.env, ...options.env } },
   );
+  const lines: string[] = [];
   for (const [stream, own] of [
-    [child.stdout, process.stdout],
-    [child.stderr, process.stderr],
+    [tether.stdout, process.stdout],
+    [tether.stderr, process.stderr],
   ] as const) {
-    stream?.on("data", (part: Buffer) => {
+    if (stream === null) continue;
+    stream.on("data", (part: Buffer) => {
       log.write(part);
       if (verbose) own.write(part);
     });
+    createInterface(stream).on("line", (coloured) => {
+      const line = stripVTControlCharacters(coloured).trimEnd();
+      if (line !== "") lines.push(line);
+      if (lines.length > LAST_LINES) lines.shift();
+      const error = options.findError?.(line) ?? null;
+      if (error !== null) onError?.(`${options.name}: ${error}`);
+    });
   }
   const ended = new Promise<number | null>((done) => {
-    child.once("exit", (code) => {
-      log.end();
+    tether.once("exit", (code) => {
+      void setTimeout(FLUSH_MS, undefined, { ref: false }).then(() => log.end());
       done(code);
     });
+    tether.once("error", () => done(null));
   });
-  const started: Child = {
+  const group = new Promise<number | null>((done) => {
+    tether.once("message", (message) => done((message as { group: number }).group));
+    void ended.then(() => done(null));
+  });
+  tether.stdin?.on("error", () => {}); // It ended first.
+  const child: Child = {
     name: options.name,
-    pid: child.pid ?? 0,
     logFile,
+    lastLines: () => lines,
+    group,
     ended,
     async stop() {
-      child.stdin?.end();
-      const timer = setTimeout(() => child.kill("SIGKILL"), STOP_MS);
+      tether.stdin?.end();
+      const late = await Promise.race([ended.then(() => false), setTimeout(STOP_MS, true, { ref: false })]);
+      if (late) tether.kill("SIGKILL");
       await ended;
-      clearTimeout(timer);
     },
   };
-  register(started);
-  return started;
+  // A tether that is killed cannot end its command any more.
+  tether.once("exit", async (_code, signal) => {
+    if (signal !== null) endGroup(await group);
+  });
+  register(child);
+  return child;
 }
 
-/** Waits until the address answers 200. Errors: the child ended or `timeoutMs` passed; the log's end is shown. */
-export async function answers(child: Child, url: string, timeoutMs: number): Promise<void> {
-  const deadline = Date.now() + timeoutMs;
+function endGroup(group: number | null): void {
+  if (group === null) return;
+  try {
+    process.kill(-group, "SIGKILL");
+  } catch {
+    // Gone already.
+  }
+}
+
+export interface Readiness {
+  url: string;
+  timeoutMs: number;
+  /** Why a process that has answered will never be ready; null to go on asking. */
+  refuse?: (response: Response) => Promise<string | null>;
+  /** What a person can do when the process ends or stays silent. */
+  advice?: string;
+}
+
+/** Waits until the address answers 2xx. Errors: the child ended or the time passed; the log's end is shown. */
+export async function untilReady(child: Child, readiness: Readiness): Promise<void> {
+  const { url, timeoutMs, refuse, advice } = readiness;
+  const deadline = performance.now() + timeoutMs;
   let over = false;
   void child.ended.then(() => {
     over = true;
   });
-  while (Date.now() < deadline) {
-    if (over) throw new StackFailure(`${child.name} ended while it started.\n${lastLines(child.logFile)}`);
-    const ok = await fetch(url, { signal: AbortSignal.timeout(2_000) }).then(
-      (response) => response.ok,
-      () => false,
-    );
-    if (ok) return;
-    await new Promise((done) => setTimeout(done, POLL_MS));
+  while (performance.now() < deadline) {
+    if (over) {
+      await setTimeout(FLUSH_MS);
+      throw startFailure(child, `${child.name} ended while it started.`, advice);
+    }
+    const response = await fetch(url, { signal: AbortSignal.timeout(PROBE_MS) }).catch(() => null);
+    if (response?.ok) {
+      await response.body?.cancel();
+      return;
+    }
+    const refusal = response === null ? null : await refuse?.(response);
+    if (refusal) throw new StackFailure(refusal);
+    await setTimeout(POLL_MS);
   }
-  throw new StackFailure(
-    `${child.name} did not answer at ${url} within ${timeoutMs / 1000} s.\n${lastLines(child.logFile)}`,
-  );
+  throw startFailure(child, `${child.name} did not answer at ${url} within ${timeoutMs / 1000} s.`, advice);
 }
 
-function lastLines(file: string): string {
-  try {
-    return `The end of ${file}:\n${readFileSync(file, "utf8").trimEnd().split("\n").slice(-15).join("\n")}`;
-  } catch {
-    return `Nothing was logged to ${file}.`;
-  }
+/** A failure with what a person can do, and the end of the child's log. */
+export function startFailure(child: Child, sentence: string, advice = ""): StackFailure {
+  const log = [`The end of ${child.logFile}:`, ...child.lastLines().map((line) => `  ${line}`)];
+  return new StackFailure([sentence, advice, ...log].filter((line) => line !== "").join("\n"));
 }

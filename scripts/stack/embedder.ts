@@ -1,29 +1,34 @@
-import { join, resolve } from "node:path";
-import { answers, type Launch, startChild } from "./child.ts";
+import { resolve } from "node:path";
+import { DIMENSIONS, MAX_TOKENS, MODEL_NAME } from "../embedder/model.ts";
+import { type Child, type Launch, startChild, untilReady } from "./child.ts";
 import { freePort } from "./ports.ts";
 
-const READY_MS = 60_000;
+const READY_MS = 120_000;
 
 /** The local OpenAI-compatible embedding server; the first start builds its model file (a few seconds). */
-export async function startEmbedder(launch: Launch): Promise<{ url: string }> {
+export async function startEmbedder(launch: Launch): Promise<{ url: string; child: Child }> {
   const port = await freePort("127.0.0.1", 0);
+  const main = resolve(import.meta.dirname, "../embedder/main.ts");
   const child = startChild({
     name: "embedder",
     command: process.execPath,
-    args: [
-      join(resolve(import.meta.dirname, "../embedder"), "main.ts"),
-      ...["--port", String(port), "--cache", launch.state.path("models")],
-    ],
+    args: [main, "--port", String(port), "--cache", launch.state.path("models")],
     launch,
   });
-  await answers(child, `http://127.0.0.1:${port}/health`, READY_MS);
-  return { url: `http://127.0.0.1:${port}/v1` };
+  await untilReady(child, {
+    url: `http://127.0.0.1:${port}/health`,
+    timeoutMs: READY_MS,
+    advice: "To embed with OpenAI instead, set OPENAI_API_KEY.",
+  });
+  return { url: `http://127.0.0.1:${port}/v1`, child };
 }
 
 /** The local model; `src/config.ts` says what each setting means. */
 export const LOCAL_EMBEDDING_SETTINGS = {
   OPENAI_API_KEY: "local",
-  EMBEDDING_MODEL: "all-MiniLM-L6-v2",
-  EMBEDDING_DIMENSIONS: "384",
-  EMBEDDING_MAX_TOKENS: "256",
+  EMBEDDING_MODEL: MODEL_NAME,
+  EMBEDDING_DIMENSIONS: String(DIMENSIONS),
+  EMBEDDING_MAX_TOKENS: String(MAX_TOKENS),
+  // A busy laptop embeds slowly, and asking again makes it slower.
+  UPSTREAM_TIMEOUT_MS: "300000",
 } as const;

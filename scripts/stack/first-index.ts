@@ -8,7 +8,7 @@ import { PROJECT } from "./wrangler.ts";
 
 const FOLDERS = ["src", "scripts", "cli", "web", "test", "bench", "migrations", "docs"];
 const FILES_PER_UPLOAD = 100;
-const POLL_MS = 250;
+const POLL_MS = 500;
 const ENDED = ["succeeded", "failed", "cancelled"];
 const SHOWN_LENGTH = 90;
 const MARKER = "first-index.json";
@@ -89,11 +89,16 @@ async function indexWhatIsMissing(stack: Stack, signal: AbortSignal): Promise<Jo
 
 async function watch(stack: Stack, ids: readonly string[], signal: AbortSignal): Promise<void> {
   using bar = showProgress();
-  for (;;) {
-    const jobs = await Promise.all(ids.map((id) => call<Job>(stack, "GET", `/v1/jobs/${id}`, signal)));
-    bar.update(progressOf(jobs));
-    if (jobs.every((job) => ENDED.includes(job.status))) break;
-    await setTimeout(POLL_MS, undefined, { signal });
+  const jobs = new Map<string, Job>();
+  const running = new Set(ids);
+  while (running.size > 0) {
+    for (const id of running) {
+      const job = await call<Job>(stack, "GET", `/v1/jobs/${id}`, signal);
+      jobs.set(id, job);
+      if (ENDED.includes(job.status)) running.delete(id);
+    }
+    bar.update(progressOf([...jobs.values()]));
+    if (running.size > 0) await setTimeout(POLL_MS, undefined, { signal });
   }
 }
 

@@ -1,65 +1,124 @@
-import { execFileSync } from "node:child_process";
-import { readFileSync, rmSync, writeFileSync } from "node:fs";
+import { randomUUID } from "node:crypto";
+import { linkSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { StackFailure } from "./failure.ts";
-import type { State } from "./state.ts";
+import { findProcess, listProcesses } from "./processes.ts";
+import { type State, writePrivately } from "./state.ts";
 
-interface Running {
+interface Holder {
   pid: number;
-  children: number[];
-}
-
-/**
- * One stack for each state folder. A lock whose process is gone is taken over, and tethered processes that it
- * left (only after `kill -9` of everything at once) are ended, if they are what the lock says they are.
- * Errors: another stack runs on the folder.
- */
-export function takeLock(state: State): Lock {
-  const file = state.path("stack.lock");
-  try {
-    writeFileSync(file, JSON.stringify({ pid: process.pid, children: [] }), { flag: "wx", mode: 0o600 });
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
-    const running = read(file);
-    if (running !== null && running.pid !== process.pid && isOurs(running.pid, "node")) {
-      const url = state.readJson<{ url?: string }>("local.json")?.url;
-      throw new StackFailure(
-        `A stack already runs on ${state.root} (process ${running.pid}${url ? `, ${url}` : ""}). ` +
-          "End it with CTRL-C, or set DEVFLOW_STATE to another folder for a second one.",
-      );
-    }
-    for (const pid of running?.children ?? []) if (isOurs(pid, "tether.ts")) process.kill(pid, "SIGTERM");
-    writeFileSync(file, JSON.stringify({ pid: process.pid, children: [] }), { mode: 0o600 });
-  }
-  return {
-    remember: (children) =>
-      writeFileSync(file, JSON.stringify({ pid: process.pid, children }), { mode: 0o600 }),
-    release: () => rmSync(file, { force: true }),
-  };
+  /** Tells the process from a later one with the same id. */
+  started: string;
+  /** Process groups that the stack leads. */
+  groups: number[];
 }
 
 export interface Lock {
-  remember(children: number[]): void;
+  /** Records a process group of this stack, to be ended by the next start if this one cannot. */
+  remember(group: number): void;
   release(): void;
 }
 
-function read(file: string): Running | null {
+/** Words of which the command line of each process of ours holds one: group ids are used again. */
+const OUR_COMMANDS = ["wrangler", "workerd", "chroma", "embedder"];
+
+/**
+ * One stack for each state folder. A lock whose process is gone is taken over, and what that process left running
+ * is ended. Errors: another stack runs on the folder.
+ */
+export function takeLock(state: State): Lock {
+  const file = state.path("stack.lock");
+  let released = false;
+  const holder: Holder = { pid: process.pid, started: findProcess(process.pid)?.started ?? "", groups: [] };
+  while (!create(file, holder)) {
+    const text = readIfThere(file);
+    if (text === null) continue; // Released in between.
+    const other = parse(text);
+    if (other !== null && isAlive(other)) throw alreadyRuns(state, other);
+    setAside(file, text);
+    if (other !== null) endLeftovers(other);
+  }
+  return {
+    remember(group) {
+      if (released) return;
+      holder.groups.push(group);
+      writePrivately(file, JSON.stringify(holder));
+    },
+    release() {
+      if (!released) rmSync(file, { force: true });
+      released = true;
+    },
+  };
+}
+
+/** Whole or not at all: a link fails where the name is taken, and the file behind it is already written. */
+function create(file: string, holder: Holder): boolean {
+  const draft = `${file}.${randomUUID()}`;
+  writeFileSync(draft, JSON.stringify(holder), { mode: 0o600 });
   try {
-    const { pid, children } = JSON.parse(readFileSync(file, "utf8")) as Running;
-    return { pid, children };
-  } catch {
-    return null;
+    linkSync(draft, file);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "EEXIST") return false;
+    throw error;
+  } finally {
+    rmSync(draft);
   }
 }
 
-/** Whether the process runs and its command line holds the word: process ids are used again. */
-function isOurs(pid: number, word: string): boolean {
+/** Removes a dead lock, unless another start has put its own there since it was read. */
+function setAside(file: string, expected: string): void {
+  const aside = `${file}.${randomUUID()}`;
   try {
-    return execFileSync("ps", ["-o", "command=", "-p", String(pid)], { encoding: "utf8" }).includes(word);
-  } catch {
+    renameSync(file, aside);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return;
+    throw error;
+  }
+  if (readFileSync(aside, "utf8") !== expected) linkSync(aside, file);
+  rmSync(aside);
+}
+
+function alreadyRuns(state: State, holder: Holder): StackFailure {
+  const url = state.readJson<{ url?: string }>("local.json")?.url;
+  return new StackFailure(
+    `DevFlow already runs on ${state.root}${url ? `, at ${url}` : ""} (process ${holder.pid}). ` +
+      "End it with CTRL-C, or set DEVFLOW_STATE to another folder for a second one.",
+  );
+}
+
+function isAlive(holder: Holder): boolean {
+  const running = findProcess(holder.pid);
+  return running !== undefined && running.started === holder.started;
+}
+
+/** Tethers end their groups when the stack dies; this is for when they were killed with it. */
+function endLeftovers({ groups }: Holder): void {
+  const left = listProcesses().filter(
+    ({ group, command }) => groups.includes(group) && OUR_COMMANDS.some((word) => command.includes(word)),
+  );
+  for (const group of new Set(left.map(({ group }) => group))) {
     try {
-      return readFileSync(`/proc/${pid}/cmdline`, "utf8").includes(word);
+      process.kill(-group, "SIGKILL");
     } catch {
-      return false;
+      // Ended in between.
     }
+  }
+}
+
+function readIfThere(file: string): string | null {
+  try {
+    return readFileSync(file, "utf8");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return null;
+    throw error;
+  }
+}
+
+function parse(text: string): Holder | null {
+  try {
+    const { pid, started, groups } = JSON.parse(text) as Holder;
+    return Number.isInteger(pid) && Array.isArray(groups) ? { pid, started, groups } : null;
+  } catch {
+    return null;
   }
 }

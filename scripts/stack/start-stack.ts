@@ -1,12 +1,15 @@
-import type { Child } from "./child.ts";
+import type { Child, Launch } from "./child.ts";
 import { startChroma } from "./chroma.ts";
 import { LOCAL_EMBEDDING_SETTINGS, startEmbedder } from "./embedder.ts";
-import { StackFailure } from "./failure.ts";
 import { takeLock } from "./lock.ts";
-import { type LocalSecrets, localSecrets, openState, type State } from "./state.ts";
-import { givenSettings, migrate, startWorker } from "./worker.ts";
+import { migrate } from "./migrations.ts";
+import { givenSettings, type WorkerSettings } from "./settings.ts";
+import { localSecrets, openState, type State } from "./state.ts";
+import { startWorker } from "./worker.ts";
+import { ensureWorkspace } from "./workspace.ts";
 
 const RATE_LIMIT_MULTIPLIER = "100";
+const OPENAI_URL = "https://api.openai.com/v1";
 
 export interface StackOptions {
   /** Where the state lives; `DEVFLOW_STATE`, else `.devflow`, where left out. */
@@ -15,12 +18,14 @@ export interface StackOptions {
   /** Wanted port: a taken one gives way to the next free one. 0: any. */
   port?: number;
   /** Settings of the Worker, over those in the environment. */
-  settings?: Record<string, string>;
+  settings?: WorkerSettings;
   https?: boolean;
   /** Copies the logs of all processes to this one's output. */
   verbose?: boolean;
   /** Called as each part comes up. */
   onProgress?: (part: string) => void;
+  /** Called with errors that the Worker logs. */
+  onError?: (sentence: string) => void;
   /** Ends what has been started so far; the start then fails. */
   signal?: AbortSignal;
 }
@@ -38,6 +43,7 @@ export interface Stack {
   state: State;
   /** Resolves with a sentence when a process ends that should not have. */
   failed: Promise<string>;
+  /** Ends every process. May be called again. */
   stop(): Promise<void>;
 }
 
@@ -48,113 +54,115 @@ export interface Stack {
 export async function startStack(options: StackOptions = {}): Promise<Stack> {
   const state = openState(options.stateFolder);
   const lock = takeLock(state);
-  const children: Child[] = [];
-  let stopping = false;
-  const launch = {
-    state,
-    verbose: options.verbose ?? false,
-    register(child: Child) {
-      children.push(child);
-      lock.remember(children.map(({ pid }) => pid));
-    },
-  };
+  const processes = new StackProcesses((group) => lock.remember(group));
   const stop = async () => {
-    stopping = true;
-    await Promise.all(children.map((child) => child.stop()));
+    await processes.stop();
     lock.release();
   };
-  options.signal?.addEventListener("abort", () => void stop(), { once: true });
+  options.signal?.addEventListener("abort", () => void processes.stop(), { once: true });
   try {
-    const given = { ...givenSettings(), ...options.settings };
-    const secrets = localSecrets(state);
-    const local = given["OPENAI_API_KEY"] === undefined && given["OPENAI_BASE_URL"] === undefined;
-    const progress = options.onProgress ?? (() => {});
-
-    const starts = await Promise.allSettled([
-      given["CHROMA_URL"] === undefined ? startChroma(launch) : { url: given["CHROMA_URL"] },
-      local ? startEmbedder(launch) : { url: given["OPENAI_BASE_URL"] ?? "https://api.openai.com/v1" },
-      migrate(state),
-    ]);
-    for (const start of starts) if (start.status === "rejected") throw start.reason;
-    const [chroma, embedder] = starts as unknown as [{ value: { url: string } }, { value: { url: string } }];
-    progress("Chroma, embeddings and database are up");
-
-    const settings = {
-      ENVIRONMENT: "development",
-      RATE_LIMIT_MULTIPLIER,
-      ...secrets,
-      ...(local ? { ...LOCAL_EMBEDDING_SETTINGS, OPENAI_BASE_URL: embedder.value.url } : {}),
-      CHROMA_URL: chroma.value.url,
-      ...given,
-    };
-    const worker = await startWorker(launch, {
-      host: options.host ?? "127.0.0.1",
-      port: options.port ?? 8000,
-      settings,
-      https: options.https ?? false,
-    });
-    progress("the Worker is up");
-    const workspace = await ensureWorkspace(state, worker.url, settings.ROOT_API_KEY);
-    const stack: Stack = {
-      url: worker.url,
-      chromaUrl: chroma.value.url,
-      embeddingsUrl: embedder.value.url,
-      embeddings: local ? "local" : "openai",
-      rateLimitMultiplier: Number(settings.RATE_LIMIT_MULTIPLIER),
-      rootKey: settings.ROOT_API_KEY,
-      ...workspace,
+    if (options.signal?.aborted) await processes.stop();
+    const launch: Launch = {
       state,
-      failed: Promise.race(
-        children.map(async (child) => {
-          const code = await child.ended;
-          if (stopping) return new Promise<string>(() => {});
-          return `${child.name} ended unexpectedly (exit code ${code}); its log is ${child.logFile}`;
-        }),
-      ),
-      stop,
+      verbose: options.verbose ?? false,
+      register: (child) => processes.add(child),
+      ...(options.onError ? { onError: options.onError } : {}),
     };
-    state.writeJson("local.json", {
-      url: stack.url,
-      root_key: stack.rootKey,
-      workspace_id: stack.workspaceId,
-      api_key: stack.apiKey,
-      chroma_url: stack.chromaUrl,
-      embeddings_url: stack.embeddingsUrl,
-    });
-    return stack;
+    const up = await bringUp(launch, options);
+    return { ...up, failed: processes.unlessStopped(up.failed), state, stop };
   } catch (error) {
     await stop();
     throw error;
   }
 }
 
-interface Workspace {
-  workspaceId: string;
-  apiKey: string;
+async function bringUp(launch: Launch, options: StackOptions): Promise<Omit<Stack, "state" | "stop">> {
+  const { state } = launch;
+  const progress = options.onProgress ?? (() => {});
+  const given = { ...givenSettings(), ...options.settings };
+  const local = given["OPENAI_API_KEY"] === undefined && given["OPENAI_BASE_URL"] === undefined;
+  const [chroma, embedder] = await Promise.all([
+    given["CHROMA_URL"] === undefined ? startChroma(launch) : { url: given["CHROMA_URL"], child: null },
+    local ? startEmbedder(launch) : { url: given["OPENAI_BASE_URL"] ?? OPENAI_URL, child: null },
+    migrate(launch),
+  ]);
+  progress("Chroma, embeddings and database are up");
+
+  const settings = {
+    ENVIRONMENT: "development",
+    RATE_LIMIT_MULTIPLIER,
+    ...localSecrets(state),
+    ...(local ? { ...LOCAL_EMBEDDING_SETTINGS, OPENAI_BASE_URL: embedder.url } : {}),
+    CHROMA_URL: chroma.url,
+    ...given,
+  };
+  const worker = await startWorker(launch, {
+    host: options.host ?? "127.0.0.1",
+    port: options.port ?? 8000,
+    settings,
+    https: options.https ?? false,
+  });
+  progress("the Worker is up");
+
+  const workspace = await ensureWorkspace(state, worker.url, settings.ROOT_API_KEY);
+  state.writeJson("local.json", {
+    url: worker.url,
+    root_key: settings.ROOT_API_KEY,
+    workspace_id: workspace.workspaceId,
+    api_key: workspace.apiKey,
+    chroma_url: chroma.url,
+    embeddings_url: embedder.url,
+  });
+  return {
+    url: worker.url,
+    chromaUrl: chroma.url,
+    embeddingsUrl: embedder.url,
+    embeddings: local ? "local" : "openai",
+    rateLimitMultiplier: Number(settings.RATE_LIMIT_MULTIPLIER),
+    rootKey: settings.ROOT_API_KEY,
+    ...workspace,
+    failed: firstToEnd([chroma.child, embedder.child, worker.child]),
+  };
 }
 
-/** The workspace of earlier starts where its key still holds, else a new one with a key that has every scope. */
-async function ensureWorkspace(
-  state: State,
-  url: string,
-  rootKey: LocalSecrets["ROOT_API_KEY"],
-): Promise<Workspace> {
-  const known = state.readJson<Workspace>("workspace.json");
-  if (known !== null) {
-    const response = await fetch(`${url}/v1/stats`, { headers: { authorization: `Bearer ${known.apiKey}` } });
-    await response.body?.cancel();
-    if (response.status !== 401) return known;
+/** What has been started; after `stop`, whatever is still added is stopped at once. */
+class StackProcesses {
+  readonly #children: Child[] = [];
+  readonly #remember: (group: number) => void;
+  #stopping = false;
+
+  constructor(remember: (group: number) => void) {
+    this.#remember = remember;
   }
-  const response = await fetch(`${url}/v1/workspaces`, {
-    method: "POST",
-    headers: { authorization: `Bearer ${rootKey}`, "content-type": "application/json" },
-    body: JSON.stringify({ name: "local" }),
-  });
-  if (response.status !== 201) {
-    throw new StackFailure(`The workspace could not be made: ${response.status} ${await response.text()}`);
+
+  add(child: Child): void {
+    this.#children.push(child);
+    if (this.#stopping) void child.stop();
+    else void child.group.then((group) => group !== null && this.#remember(group));
   }
-  const { id, key } = (await response.json()) as { id: string; key: { key: string } };
-  const workspace = { workspaceId: id, apiKey: key.key };
-  state.writeJson("workspace.json", workspace);
-  return workspace;
+
+  /** The sentence, but where `stop` was called before it came. */
+  async unlessStopped(sentence: Promise<string>): Promise<string> {
+    const told = await sentence;
+    return this.#stopping ? new Promise<never>(() => {}) : told;
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    for (let stopped = 0; stopped < this.#children.length; ) {
+      const running = this.#children.slice(stopped);
+      await Promise.all(running.map((child) => child.stop()));
+      stopped += running.length;
+    }
+  }
+}
+
+async function firstToEnd(children: readonly (Child | null)[]): Promise<string> {
+  return Promise.race(
+    children.map(async (child) => {
+      if (child === null) return new Promise<never>(() => {});
+      const code = await child.ended;
+      return `${child.name} ended unexpectedly (exit code ${code}). Its log is ${child.logFile}.`;
+    }),
+  );
 }

@@ -1,29 +1,15 @@
-import { randomBytes } from "node:crypto";
-import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { randomBytes, randomUUID } from "node:crypto";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  writeFileSync,
+} from "node:fs";
 import { join, resolve } from "node:path";
-
-/** Where the local stack keeps everything: `DEVFLOW_STATE`, else `.devflow` in the project. Mode 700. */
-export function openState(folder = process.env["DEVFLOW_STATE"] || ".devflow"): State {
-  const root = resolve(folder);
-  for (const path of [root, join(root, "logs")]) {
-    mkdirSync(path, { recursive: true, mode: 0o700 });
-    chmodSync(path, 0o700);
-  }
-  return {
-    root,
-    path: (...names) => join(root, ...names),
-    readJson<T>(name: string): T | null {
-      const path = join(root, name);
-      if (!existsSync(path)) return null;
-      try {
-        return JSON.parse(readFileSync(path, "utf8")) as T;
-      } catch {
-        return null;
-      }
-    },
-    writeJson: (name, value) => writePrivately(join(root, name), `${JSON.stringify(value, null, 2)}\n`),
-  };
-}
+import { StackFailure } from "./failure.ts";
 
 export interface State {
   root: string;
@@ -34,11 +20,49 @@ export interface State {
   writeJson(name: string, value: unknown): void;
 }
 
+const MARKER = "README.txt";
+const MARKER_TEXT =
+  "State of a local DevFlow. Deleting this folder deletes what was indexed, and its keys.\n";
+
+/**
+ * Where the local stack keeps everything: `DEVFLOW_STATE`, else `.devflow` in the project. Mode 700.
+ * Errors: the folder holds something else, whose permissions are not ours to change.
+ */
+export function openState(folder = process.env["DEVFLOW_STATE"] || defaultFolder()): State {
+  const root = resolve(folder);
+  const names = existsSync(root) ? readdirSync(root) : [];
+  if (names.length > 0 && !names.includes(MARKER) && !names.includes("secrets.json")) {
+    throw new StackFailure(
+      `${root} holds other things than DevFlow's state. Set DEVFLOW_STATE to a new or empty folder.`,
+    );
+  }
+  mkdirSync(root, { recursive: true });
+  chmodSync(root, 0o700);
+  writeFileSync(join(root, MARKER), MARKER_TEXT);
+  mkdirSync(join(root, "logs"), { recursive: true });
+  return {
+    root,
+    path: (...names) => join(root, ...names),
+    readJson<T>(name: string): T | null {
+      try {
+        return JSON.parse(readFileSync(join(root, name), "utf8")) as T;
+      } catch {
+        return null;
+      }
+    },
+    writeJson: (name, value) => writePrivately(join(root, name), `${JSON.stringify(value, null, 2)}\n`),
+  };
+}
+
+function defaultFolder(): string {
+  return resolve(import.meta.dirname, "../../.devflow");
+}
+
 /** Writes beside the file and renames, so that a crash leaves the old or the new one whole. Mode 600. */
 export function writePrivately(path: string, text: string): void {
-  const temporary = `${path}.${process.pid}.tmp`;
-  writeFileSync(temporary, text, { mode: 0o600 });
-  renameSync(temporary, path);
+  const draft = `${path}.${randomUUID()}.tmp`;
+  writeFileSync(draft, text, { mode: 0o600 });
+  renameSync(draft, path);
 }
 
 /** Secrets of this stack alone: made once, 256 random bits each. */

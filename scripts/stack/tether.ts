@@ -3,7 +3,8 @@ import { spawn } from "node:child_process";
 /**
  * Runs a command that may not outlive its parent: `node tether.ts COMMAND [ARG…]`, with standard input a pipe from
  * the parent. When the pipe ends, which the system sees to even after `kill -9`, the command's whole process group
- * is ended. CTRL-C is left to the parent, which ends its children in order.
+ * is ended, grandchildren (workerd under wrangler) included. CTRL-C is left to the parent, which ends its children
+ * in order. A parent that opened an IPC channel is told the group's id.
  */
 const GRACE_MS = 5_000;
 
@@ -34,13 +35,13 @@ process.on("SIGHUP", end);
 process.stdin.on("end", end);
 process.stdin.on("error", end);
 process.stdin.resume();
+if (child.pid !== undefined) process.send?.({ group: child.pid }, () => process.disconnect());
 
 child.on("error", (error) => {
   console.error(`${command}: ${error.message}`);
   process.exit(127);
 });
-child.on("exit", (code, signal) => {
-  // Grandchildren (workerd under wrangler) go with it.
+child.on("exit", (code) => {
   signalGroup("SIGKILL");
-  process.exit(code ?? (signal === "SIGTERM" || ending ? 0 : 1));
+  process.exit(code ?? (ending ? 0 : 1));
 });

@@ -1,0 +1,48 @@
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { parseEnv } from "node:util";
+import { SETTING_NAMES } from "../../src/config.ts";
+import { StackFailure } from "./failure.ts";
+import { PROJECT } from "./wrangler.ts";
+
+/** A setting of the Worker to its value. */
+export type WorkerSettings = Record<string, string>;
+
+/** The local stack is a development environment, whatever a shell's ENVIRONMENT says. */
+const NEVER_TAKEN = new Set(["ENVIRONMENT"]);
+
+/**
+ * Settings that a person gave: `.env`, then `.dev.vars` of the project, then the environment, each over the one
+ * before. Only names that the Worker knows are taken.
+ */
+export function givenSettings(environment: NodeJS.ProcessEnv = process.env): WorkerSettings {
+  const files = [".env", ".dev.vars"].map((name) => {
+    const path = join(PROJECT, name);
+    return existsSync(path) ? parseEnv(readFileSync(path, "utf8")) : {};
+  });
+  const all: NodeJS.Dict<string> = Object.assign({}, ...files, environment);
+  return Object.fromEntries(
+    SETTING_NAMES.flatMap((name) => {
+      const value = all[name];
+      return value === undefined || value === "" || NEVER_TAKEN.has(name) ? [] : [[name, value]];
+    }),
+  );
+}
+
+/**
+ * Settings as `wrangler --env-file` reads them: quoted, so that everything is literal but `$`, which it would
+ * expand. Errors: a value that no quoting can carry.
+ */
+export function toEnvFile(settings: WorkerSettings): string {
+  return Object.entries(settings)
+    .map(([name, value]) => {
+      const quote = ["'", "`"].find((mark) => !value.includes(mark));
+      if (quote === undefined || /[\r\n]/.test(value)) {
+        throw new StackFailure(
+          `The setting ${name} holds a line break, or both ' and \`. It cannot be passed on.`,
+        );
+      }
+      return `${name}=${quote}${value.replaceAll("$", "\\$")}${quote}\n`;
+    })
+    .join("");
+}
