@@ -1,4 +1,4 @@
-import { and, desc, eq, isNull, lt, ne, or, type SQL, sql } from "drizzle-orm";
+import { and, desc, eq, isNull, lt, or, type SQL, sql } from "drizzle-orm";
 import type { Database } from "./database.ts";
 import { apiKeys, workspaces } from "./schema.ts";
 
@@ -103,14 +103,6 @@ export function touchKey(db: Database, id: string, nowMs: number, unlessAfterMs:
     .update(apiKeys)
     .set({ lastUsedAt: nowMs })
     .where(and(eq(apiKeys.id, id), or(isNull(apiKeys.lastUsedAt), lt(apiKeys.lastUsedAt, unlessAfterMs))));
-}
-
-/** Ids and buckets of a workspace's keys that are not revoked: what its deletion has to revoke. */
-export function selectUnrevokedKeys(db: Database, workspaceId: string) {
-  return db
-    .select({ id: apiKeys.id, bucketId: apiKeys.bucketId })
-    .from(apiKeys)
-    .where(and(eq(apiKeys.workspaceId, workspaceId), isNull(apiKeys.revokedAt), ne(apiKeys.id, "")));
 }
 
 function within(workspaceId: string | null, id: string): SQL | undefined {
