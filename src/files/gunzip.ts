@@ -1,14 +1,17 @@
-/** Input of one write: at gzip's best ratio (1,032 : 1) it becomes 4 MiB, the most that is ever held. */
-const SLICE_BYTES = 4 * 1024;
+/** Input of one write: at gzip's best ratio (1,032 : 1) it becomes 8 MiB; twice that is the most that is held. */
+const SLICE_BYTES = 8 * 1024;
+/** Output of one read: each costs a turn of the event loop. */
+const READ_BYTES = 128 * 1024;
 
 /**
  * Unpacks gzip as it is read. The platform's DecompressionStream knows no back pressure: whatever is written is
- * unpacked at once and kept. So it is fed a slice at a time, and only while a read waits for it.
+ * unpacked at once and kept. So it is fed a slice at a time, and only while a read waits for it; a read is answered a
+ * turn of the event loop after the write that it waited for.
  * Errors: what the platform throws for damaged, truncated or trailing bytes.
  */
 export async function* gunzip(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
   const { readable, writable } = new DecompressionStream("gzip");
-  const reader = (readable as ReadableStream<Uint8Array>).getReader();
+  const reader = (readable as ReadableStream<Uint8Array>).getReader({ mode: "byob" });
   const writer = writable.getWriter();
   const input = slicesOf(source);
   let writing: Promise<unknown> = Promise.resolve();
@@ -16,13 +19,14 @@ export async function* gunzip(source: AsyncIterable<Uint8Array>): AsyncGenerator
   try {
     for (;;) {
       let answered = false;
-      const read = reader.read().finally(() => {
+      const read = reader.readAtLeast(READ_BYTES, new Uint8Array(READ_BYTES)).finally(() => {
         answered = true;
       });
       // Awaited below; until then a failure is no unhandled one.
       read.catch(() => {});
       while (!answered && !ended) {
         await Promise.race([writing, read]);
+        await Promise.race([read, turn()]);
         if (answered) break;
         const next = await input.next();
         ended = next.done === true;
@@ -31,7 +35,7 @@ export async function* gunzip(source: AsyncIterable<Uint8Array>): AsyncGenerator
       }
       const { done, value } = await read;
       if (done) break;
-      yield value;
+      if (value.length > 0) yield value;
     }
     await writing;
   } finally {
@@ -39,6 +43,10 @@ export async function* gunzip(source: AsyncIterable<Uint8Array>): AsyncGenerator
     await writer.abort().catch(() => {});
     await input.return(undefined);
   }
+}
+
+function turn(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, 0));
 }
 
 async function* slicesOf(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array<ArrayBuffer>> {

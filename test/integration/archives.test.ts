@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { gunzip } from "../../src/files/gunzip.ts";
 import { type ArchiveEntry, ArchiveError, readTarGz } from "../../src/files/tar.ts";
 import { call, newWorkspace } from "../support/api.ts";
 import { gzip, type TestEntry, tar, tarGz } from "../support/archives.ts";
@@ -175,6 +176,27 @@ describe("POST /v1/files with a tar.gz", () => {
     await finishedJob(key, job.id);
     const content = await call("GET", "/v1/files/content?path=f/149.ts", { key });
     expect(await content.text()).toBe("newer\n");
+  });
+});
+
+describe("gunzip", () => {
+  it("unpacks no further ahead than what is read, however well the archive is packed", async () => {
+    const packed = await gzip(new Uint8Array(64 * 1024 * 1024));
+    let taken = 0;
+    const source = (async function* () {
+      for (let at = 0; at < packed.length; at += 4096) {
+        taken++;
+        yield packed.slice(at, at + 4096);
+      }
+    })();
+    let [unpacked, ahead] = [0, 0];
+    for await (const bytes of gunzip(source)) {
+      // What was taken is unpacked, and held until it is read.
+      ahead = Math.max(ahead, (taken * 4096 * 64 * 1024 * 1024) / packed.length - unpacked);
+      unpacked += bytes.length;
+    }
+    expect(unpacked).toBe(64 * 1024 * 1024);
+    expect(ahead).toBeLessThan(17 * 1024 * 1024);
   });
 });
 
