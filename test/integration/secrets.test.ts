@@ -1,7 +1,7 @@
 import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { SETTING_NAMES } from "../../src/config.ts";
-import { newWorkspace } from "../support/api.ts";
+import { call, newWorkspace } from "../support/api.ts";
 import { appWith, PRODUCTION } from "../support/app.ts";
 import { type KeyBody, newKey } from "../support/keys.ts";
 
@@ -139,5 +139,24 @@ describe("secrets", () => {
     expect(dump).not.toContain(made.key);
     expect(dump).not.toContain(made.key.slice(12));
     expect(dump).not.toMatch(/dvf_[0-9A-Za-z]{9,}/);
+  });
+});
+
+describe("a request with an Idempotency-Key", () => {
+  it("leaves neither the key nor the token that it made in the database", async () => {
+    const { key } = await newWorkspace();
+    const headers = { "idempotency-key": "once" };
+    const body = { name: "x", scopes: ["search"] };
+    const made = await (await call("POST", "/v1/keys", { key, body, headers })).json<KeyBody>();
+    const again = await (await call("POST", "/v1/keys", { key, body, headers })).json<KeyBody>();
+    expect(again).toEqual({ ...made, key: null });
+    const token = await (await call("POST", "/v1/auth/token", { key, headers })).json<{
+      access_token: string;
+    }>();
+    const replay = await (await call("POST", "/v1/auth/token", { key, headers })).text();
+    expect(replay).not.toContain(token.access_token);
+    const dump = await dumpOfDatabase();
+    expect(dump).not.toContain(made.key);
+    expect(dump).not.toContain(token.access_token);
   });
 });
