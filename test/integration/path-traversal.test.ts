@@ -4,7 +4,7 @@ import { call, newWorkspace } from "../support/api.ts";
 import { type TestEntry, tarGz } from "../support/archives.ts";
 import { finishedJob, type TestJob } from "../support/jobs.ts";
 
-const lists = inject<string[] | null>("traversalPaths" as never) ?? null;
+const lists = (inject("traversalPaths" as never) ?? null) as unknown as string[] | null;
 const OWN = [
   "../../etc/passwd",
   "..\\..\\windows\\win.ini",
