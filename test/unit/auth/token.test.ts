@@ -1,4 +1,4 @@
-import { generateKeyPair, importJWK, SignJWT } from "jose";
+import { generateKeyPair, SignJWT } from "jose";
 import { describe, expect, it } from "vitest";
 import { type MintDeps, mintToken, readOwnToken } from "../../../src/auth/token.ts";
 import { TokenKeys } from "../../../src/auth/token-keys.ts";
@@ -209,9 +209,9 @@ describe("a token that the secret did not sign", () => {
     const [header] = (await mint()).split(".").slice(0, 1).map(decoded);
     const signed = await new SignJWT(claims).setProtectedHeader({ ...header, alg: "RS256" }).sign(privateKey);
     expect(await codeOf(signed)).toBe(INVALID);
-    const spki = base64url(new Uint8Array(await crypto.subtle.exportKey("spki", publicKey)));
+    const exported = (await crypto.subtle.exportKey("spki", publicKey)) as ArrayBuffer;
+    const spki = base64url(new Uint8Array(exported));
     expect(await codeOf(await forge({}, spki))).toBe(INVALID);
-    expect(await importJWK({ kty: "oct", k: part(SECRET) }, "HS256")).toBeInstanceOf(Uint8Array);
   });
 });
 
