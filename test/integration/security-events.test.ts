@@ -28,7 +28,7 @@ const db = openDatabase((env as unknown as { DB: D1Database }).DB);
 const store = (input: SecurityEventInput, atMs = Date.now()) =>
   insertSecurityEvent(db, newSecurityEvent(input, atMs));
 
-async function list(query: string, key = ROOT_KEY): Promise<Page> {
+async function list(query: string, key: string = ROOT_KEY): Promise<Page> {
   const response = await call("GET", `/v1/security_events?${query}`, { key });
   expect(response.status).toBe(200);
   return response.json<Page>();

@@ -37,6 +37,7 @@ describe("quotaOf", () => {
     const limits = { search: { requests: 3, window_seconds: 60 } };
     expect(quotaOf(table, "search", limits)).toEqual({ requests: 3, windowSeconds: 60 });
     expect(quotaOf(table, "ask", limits)).toEqual({ requests: 2000, windowSeconds: 3600 });
-    expect(effectiveLimits(table, limits).search).toEqual({ requests: 3, window_seconds: 60 });
+    const { search } = effectiveLimits(table, limits);
+    expect(search).toEqual({ requests: 3, window_seconds: 60 });
   });
 });
