@@ -22,7 +22,11 @@ async function deployment(...statuses: string[]): Promise<string> {
 }
 
 function run(environment: Record<string, string>): Promise<{ code: number; out: string; err: string }> {
-  const env = { PATH: process.env["PATH"], DEVFLOW_STATE: "/nonexistent", ...environment };
+  const env: Record<string, string> = {
+    PATH: process.env["PATH"] ?? "",
+    DEVFLOW_STATE: "/nonexistent",
+    ...environment,
+  };
   return new Promise((resolve) => {
     execFile(process.execPath, ["scripts/checklist.ts"], { env }, (error, out, err) =>
       resolve({ code: typeof error?.code === "number" ? error.code : 0, out, err }),
