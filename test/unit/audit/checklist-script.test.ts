@@ -22,8 +22,10 @@ async function deployment(...statuses: string[]): Promise<string> {
 }
 
 function run(environment: Record<string, string>): Promise<{ code: number; out: string; err: string }> {
-  const env: Record<string, string> = {
-    PATH: process.env["PATH"] ?? "",
+  // The Worker's own types ask for ENVIRONMENT in every process; the script does not read it.
+  const env = {
+    ENVIRONMENT: "development" as const,
+    PATH: process.env["PATH"],
     DEVFLOW_STATE: "/nonexistent",
     ...environment,
   };
