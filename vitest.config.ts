@@ -7,6 +7,8 @@ import { defineConfig } from "vitest/config";
  */
 export default defineConfig({
   test: {
+    // The Worker logs as it does in production; only the logs of failing tests are shown.
+    silent: "passed-only",
     projects: [
       {
         test: { name: "unit", include: ["test/unit/**/*.test.ts"], testTimeout: 30_000 },
@@ -32,7 +34,6 @@ export default defineConfig({
         ],
         test: {
           name: "integration",
-          silent: "passed-only",
           include: ["test/integration/**/*.test.ts"],
           globalSetup: ["./test/support/upstreams.ts"],
           setupFiles: ["./test/support/migrate.ts"],

@@ -1,4 +1,5 @@
 import { once } from "node:events";
+import { join } from "node:path";
 import { Worker } from "node:worker_threads";
 import { DIMENSIONS } from "./model.ts";
 import type { Embedded } from "./session.ts";
@@ -48,7 +49,7 @@ export class EmbeddingPool {
   ): Promise<EmbeddingPool> {
     const workers = Array.from(
       { length: threads },
-      () => new Worker(new URL("./worker.ts", import.meta.url), { workerData: settings }),
+      () => new Worker(join(import.meta.dirname, "worker.ts"), { workerData: settings }),
     );
     await Promise.all(
       workers.map(async (worker) => {

@@ -4,6 +4,7 @@ import { LIMITS } from "../core/limits.ts";
 import { blobKey } from "./blob-garbage.ts";
 import type { Database } from "./database.ts";
 import { selectFiles } from "./files.ts";
+import { runningJobs } from "./jobs.ts";
 import type { JobKind, JobSpec } from "./schema.ts";
 
 /** A file version as it is to stand in `files`. */
@@ -176,9 +177,11 @@ function admit(db: Database, change: FileChange, entries: SQL) {
       ? sql`true`
       : sql`coalesce(f.generation < ${generation}, true) AND ${notDeletedSince(sql`${generation}`, workspaceId)}`;
   const newRunningJob =
-    change.job !== null && "create" in change.job && !change.job.create.finished
-      ? sql`(SELECT count(*) FROM jobs WHERE workspace_id = ${workspaceId}
-          AND status IN ('queued', 'running', 'paused')) < ${LIMITS.workspaceRunningJobs}`
+    change.job !== null &&
+    "create" in change.job &&
+    !change.job.create.finished &&
+    change.job.create.kind !== "put"
+      ? sql`${runningJobs(workspaceId)} < ${LIMITS.workspaceRunningJobs}`
       : sql`true`;
   return db.all<{ generation: number }>(sql`
     UPDATE workspaces SET

@@ -1,4 +1,4 @@
-import { and, desc, eq, gte, inArray, lt, sql } from "drizzle-orm";
+import { and, desc, eq, gte, inArray, lt, type SQL, sql } from "drizzle-orm";
 import type { Database } from "./database.ts";
 import { type JobKind, type JobSpec, jobFiles, jobs } from "./schema.ts";
 
@@ -31,10 +31,15 @@ export function insertJobIfRoom(
     SELECT ${job.id}, id, ${job.keyId}, ${job.requestId}, ${job.kind}, 'queued',
       json_set(${JSON.stringify(job.spec)}, '$.generation', generation), 0, ${job.now}, ${job.now}
     FROM workspaces WHERE id = ${job.workspaceId} AND deleted_at IS NULL
-      AND (SELECT count(*) FROM jobs WHERE workspace_id = ${job.workspaceId}
-        AND status IN ('queued', 'running', 'paused')) < ${job.maxOpen}
+      AND ${runningJobs(job.workspaceId)} < ${job.maxOpen}
       AND ${job.whileCollection === undefined ? sql`true` : sql`collection_id IS ${job.whileCollection}`}
     RETURNING id`);
+}
+
+/** How many jobs of the workspace count against its quota: those of a single `PUT` do not. */
+export function runningJobs(workspaceId: string): SQL {
+  return sql`(SELECT count(*) FROM jobs WHERE workspace_id = ${workspaceId}
+    AND status IN ('queued', 'running', 'paused') AND kind <> 'put')`;
 }
 
 export function selectJob(db: Database, workspaceId: string, id: string) {

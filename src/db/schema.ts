@@ -105,7 +105,8 @@ export const tombstones = sqliteTable(
   ],
 );
 
-export type JobKind = "upload" | "archive" | "index" | "delete" | "delete_workspace";
+/** `put` is one file by `PUT`: it ends within a second or two, and takes no place among the running jobs. */
+export type JobKind = "put" | "upload" | "archive" | "index" | "delete" | "delete_workspace";
 export type JobStatus = "queued" | "running" | "paused" | "succeeded" | "failed" | "cancelled";
 
 /** What a job works on; which members are set depends on its kind. */

@@ -52,7 +52,7 @@ export async function putFile(deps: AcceptDeps, uploader: Uploader, put: PutFile
         : {
             create: {
               id: jobId,
-              kind: "upload",
+              kind: "put",
               keyId: uploader.keyId,
               requestId: uploader.requestId,
               spec: { path: put.path },

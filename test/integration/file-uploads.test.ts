@@ -35,7 +35,7 @@ describe("PUT /v1/files", () => {
     });
     expect(first.headers.get("etag")).toBe(`"${first.body.file.sha256}"`);
     expect(first.headers.get("location")).toBe(`/v1/jobs/${first.body.job?.id}`);
-    expect(first.body.job).toMatchObject({ kind: "upload", files: { total: 1 } });
+    expect(first.body.job).toMatchObject({ kind: "put", files: { total: 1 } });
 
     const again = await put(key, "src/Cafe\u0301.ts", "export const x = 1;\n");
     expect(again.status).toBe(200);

@@ -1,12 +1,13 @@
 import { readFileSync } from "node:fs";
+import { join, resolve } from "node:path";
 import { describe, expect, it } from "vitest";
 
-const root = new URL("../../", import.meta.url);
-const pkg = JSON.parse(readFileSync(new URL("package.json", root), "utf8"));
+const root = resolve(import.meta.dirname, "../..");
+const pkg = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
 
 describe("dependencies", () => {
   it("have a line of reason each, where the Worker carries them", () => {
-    const page = readFileSync(new URL("docs/dependencies.md", root), "utf8");
+    const page = readFileSync(join(root, "docs/dependencies.md"), "utf8");
     const missing = Object.keys(pkg.dependencies).filter((name) => !page.includes(`| \`${name}\` |`));
     expect(missing).toEqual([]);
   });
@@ -19,12 +20,14 @@ describe("dependencies", () => {
   });
 
   it("come from one workerd, so that tests and deployments agree", () => {
-    const lock = JSON.parse(readFileSync(new URL("package-lock.json", root), "utf8"));
+    const lock = JSON.parse(readFileSync(join(root, "package-lock.json"), "utf8"));
     const copies = Object.keys(lock.packages).filter((name) => /(^|\/)node_modules\/workerd$/.test(name));
     expect(copies).toEqual(["node_modules/workerd"]);
   });
 
   it("name no registry host in the lock file", () => {
-    expect(readFileSync(new URL("package-lock.json", root), "utf8")).not.toMatch(/"resolved"|https?:\/\/[^"]*registry/);
+    expect(readFileSync(join(root, "package-lock.json"), "utf8")).not.toMatch(
+      /"resolved"|https?:\/\/[^"]*registry/,
+    );
   });
 });
