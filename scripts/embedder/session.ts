@@ -1,5 +1,6 @@
 import { InferenceSession, Tensor } from "onnxruntime-node";
 import { DIMENSIONS } from "./model.ts";
+import { saturatesByteProducts } from "./processor.ts";
 import type { Tokenizer } from "./tokenizer.ts";
 
 export interface Embedded {
@@ -24,8 +25,7 @@ export class EmbeddingSession {
       intraOpNumThreads: 1,
       interOpNumThreads: 1,
       executionMode: "sequential",
-      // On x86 without VNNI, 8-bit products of unsigned by signed numbers saturate unless this is set.
-      extra: { session: { x64quantprecision: "1" } },
+      extra: { session: { x64quantprecision: saturatesByteProducts() ? "1" : "0" } },
     };
     const session =
       typeof model === "string"
