@@ -23,6 +23,7 @@ import { healthRoutes } from "./http/routes/health.ts";
 import { indexRoutes } from "./http/routes/index-files.ts";
 import { jobRoutes } from "./http/routes/jobs.ts";
 import { keyRoutes } from "./http/routes/keys.ts";
+import { pageRoutes } from "./http/routes/pages.ts";
 import { searchRoutes } from "./http/routes/search.ts";
 import { securityEventRoutes } from "./http/routes/security-events.ts";
 import { statsRoutes } from "./http/routes/stats.ts";
@@ -31,6 +32,7 @@ import { createIsolate, type Isolate } from "./services.ts";
 
 /** Every route that the Worker serves; the OpenAPI document and the access tests are made from this list. */
 export const ROUTES: readonly Route[] = [
+  ...pageRoutes,
   ...healthRoutes,
   ...authRoutes,
   ...keyRoutes,
