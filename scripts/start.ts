@@ -1,6 +1,7 @@
 import { parseArgs } from "node:util";
 import { StackFailure } from "./stack/failure.ts";
 import { EXAMPLE_QUERY, indexOwnSource } from "./stack/first-index.ts";
+import { findProcess } from "./stack/processes.ts";
 import { type Stack, startStack } from "./stack/start-stack.ts";
 
 const HELP = `npm start [-- options]
@@ -85,10 +86,17 @@ function untilInterrupted(): AbortSignal {
   const abort = () => controller.abort();
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, abort);
   if (process.env["npm_lifecycle_event"] !== undefined) {
-    const parent = process.ppid;
-    setInterval(() => process.ppid !== parent && abort(), PARENT_POLL_MS).unref();
+    const started = ancestors();
+    setInterval(() => ancestors() !== started && abort(), PARENT_POLL_MS).unref();
   }
   return controller.signal;
+}
+
+/** The shell and the npm that started this: both change when npm has died, even by `kill -9`. */
+function ancestors(): string {
+  // Elsewhere than on Linux a look at another process costs a process, and shells make way for the command.
+  const above = process.platform === "linux" ? findProcess(process.ppid)?.parent : undefined;
+  return `${process.ppid} ${above}`;
 }
 
 function aborted(signal: AbortSignal): Promise<void> {

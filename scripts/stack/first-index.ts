@@ -6,7 +6,8 @@ import { type Progress, showProgress } from "./progress.ts";
 import type { Stack } from "./start-stack.ts";
 import { PROJECT } from "./wrangler.ts";
 
-const FOLDERS = ["src", "scripts", "cli", "web", "test", "bench", "migrations", "docs"];
+/** What DevFlow is made of; its tests and scripts would only make the first start longer. */
+const FOLDERS = ["src", "cli", "web", "migrations", "docs"];
 const FILES_PER_UPLOAD = 100;
 const POLL_MS = 500;
 const ENDED = ["succeeded", "failed", "cancelled"];
@@ -72,7 +73,7 @@ function ownSource(): string[] {
       exclude: (path) => /(^|[\\/])(public|meta|node_modules)([\\/]|$)/.test(path),
     }),
   );
-  const top = globSync("*.{md,ts,toml}", { cwd: PROJECT });
+  const top = globSync("*.{md,toml}", { cwd: PROJECT });
   return [...top, ...folders].map((path) => path.replaceAll("\\", "/")).sort();
 }
 

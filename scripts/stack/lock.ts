@@ -93,8 +93,10 @@ function isAlive(holder: Holder): boolean {
 
 /** Tethers end their groups when the stack dies; this is for when they were killed with it. */
 function endLeftovers({ groups }: Holder): void {
+  const own = findProcess(process.pid)?.group;
   const left = listProcesses().filter(
-    ({ group, command }) => groups.includes(group) && OUR_COMMANDS.some((word) => command.includes(word)),
+    ({ group, command }) =>
+      groups.includes(group) && group !== own && OUR_COMMANDS.some((word) => command.includes(word)),
   );
   for (const group of new Set(left.map(({ group }) => group))) {
     try {

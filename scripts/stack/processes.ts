@@ -4,6 +4,7 @@ import { readdirSync, readFileSync } from "node:fs";
 /** A process of this machine, as far as telling it from a later one with the same id needs. */
 export interface ProcessEntry {
   pid: number;
+  parent: number;
   group: number;
   /** When it started, in the system's own terms; only good for comparing. */
   started: string;
@@ -35,6 +36,7 @@ function readProcEntry(pid: number): ProcessEntry | undefined {
     if (fields[0] === "Z") return undefined;
     return {
       pid,
+      parent: Number(fields[1]),
       group: Number(fields[2]),
       started: fields[19] ?? "",
       command: readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ").trim(),
@@ -45,7 +47,7 @@ function readProcEntry(pid: number): ProcessEntry | undefined {
 }
 
 function fromPs(selection: readonly string[] = ["-A"]): ProcessEntry[] {
-  const columns = ["-o", "pid=", "-o", "pgid=", "-o", "lstart=", "-o", "command="];
+  const columns = ["-o", "pid=", "-o", "ppid=", "-o", "pgid=", "-o", "lstart=", "-o", "command="];
   let output: string;
   try {
     output = execFileSync("ps", [...selection, ...columns], {
@@ -58,9 +60,10 @@ function fromPs(selection: readonly string[] = ["-A"]): ProcessEntry[] {
     return []; // `ps -p` ends with 1 where there is no such process.
   }
   // lstart is five words: "Mon Nov 23 21:12:00 2026".
-  const line = /^\s*(\d+)\s+(\d+)\s+(\S+\s+\S+\s+\S+\s+\S+\s+\S+)\s+(.*)$/;
+  const line = /^\s*(\d+)\s+(\d+)\s+(\d+)\s+(\S+\s+\S+\s+\S+\s+\S+\s+\S+)\s+(.*)$/;
   return output.split("\n").flatMap((text) => {
-    const [, pid, group, started = "", command = ""] = line.exec(text) ?? [];
-    return pid === undefined ? [] : [{ pid: Number(pid), group: Number(group), started, command }];
+    const [, pid, parent, group, started = "", command = ""] = line.exec(text) ?? [];
+    if (pid === undefined) return [];
+    return [{ pid: Number(pid), parent: Number(parent), group: Number(group), started, command }];
   });
 }

@@ -1,0 +1,80 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import fc from "fast-check";
+import { afterAll, describe, expect, it } from "vitest";
+import { unstable_getVarsForDev } from "wrangler";
+import { givenSettings, toEnvFile } from "../../scripts/stack/settings.ts";
+import { findError } from "../../scripts/stack/worker.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "devflow-settings-"));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+/** What the Worker gets, by wrangler's own reading. */
+function read(text: string): Record<string, unknown> {
+  const file = join(folder, "worker.env");
+  writeFileSync(file, text);
+  const bindings = unstable_getVarsForDev(resolve("wrangler.toml"), [file], {}, undefined, true);
+  return Object.fromEntries(
+    Object.entries(bindings).map(([name, binding]) => [name, (binding as { value: unknown }).value]),
+  );
+}
+
+describe("toEnvFile", () => {
+  it.each([
+    "plain",
+    "a$b",
+    "$HOME",
+    ["$", "{HOME}"].join(""),
+    "a\\$b",
+    "sp ace # no comment",
+    `say "hi"`,
+    "it's",
+    '{"search": {"requests": 1}}',
+    "\\n",
+    "=x",
+    "é",
+  ])("carries %j as it is", (value) => {
+    expect(read(toEnvFile({ JWT_SECRET: value }))).toEqual({ JWT_SECRET: value });
+  });
+
+  it("carries any value of one line, or refuses it", () => {
+    fc.assert(
+      fc.property(fc.string({ minLength: 1, maxLength: 40 }), (value) => {
+        fc.pre(!(value.includes("'") && value.includes("`")));
+        expect(read(toEnvFile({ A: value, B: "after" }))).toEqual({ A: value, B: "after" });
+      }),
+    );
+    expect(() => toEnvFile({ JWT_SECRET: "a\nb" })).toThrow(/JWT_SECRET/);
+    expect(() => toEnvFile({ JWT_SECRET: "'`" })).toThrow(/JWT_SECRET/);
+  });
+});
+
+describe("givenSettings", () => {
+  it("takes what the Worker knows, and no other part of the environment", () => {
+    const given = givenSettings({ JWT_SECRET: "x", PATH: "/bin", LOG_LEVEL: "" });
+    expect(given["JWT_SECRET"]).toBe("x");
+    expect(given).not.toHaveProperty("PATH");
+    expect(given["LOG_LEVEL"]).not.toBe("");
+  });
+
+  it("stays a development environment whatever a shell says", () => {
+    expect(givenSettings({ ENVIRONMENT: "production" })).not.toHaveProperty("ENVIRONMENT");
+  });
+});
+
+describe("findError", () => {
+  it("picks the message and the first line of the cause from the Worker's log", () => {
+    const entry = { level: "error", message: "unhandled error", error: "TypeError: no\n    at x" };
+    expect(findError(`✘ [ERROR] ${JSON.stringify(entry)}`)).toBe("unhandled error: TypeError: no");
+  });
+
+  it("passes on what wrangler itself says", () => {
+    expect(findError("✘ [ERROR] Build failed with 1 error:")).toContain("Build failed");
+  });
+
+  it("passes over everything else", () => {
+    expect(findError('{"level":"info","message":"request"}')).toBeNull();
+    expect(findError("[wrangler:info] GET /health 200 OK (4ms)")).toBeNull();
+  });
+});
