@@ -28,6 +28,7 @@ const TOKEN = /[\p{L}\p{N}\p{M}_$]+/gu;
 /** Between words of one identifier; the same boundaries as `splitIdentifier`. */
 const BOUNDARY =
   /(?<=[\p{Ll}\p{N}])(?=\p{Lu})|(?<=\p{Lu})(?=\p{Lu}\p{Ll})|(?<=\p{L})(?=\p{N})|(?<=\p{N})(?=\p{L})|(?=[_$])|(?<=[_$])/u;
+const ONE_WORD = /^(?:[a-z]+|[0-9]+)$/;
 const UNSPACED = /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}ー々]/u;
 const UNSPACED_RUNS =
   /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}ー々]+|[^\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}ー々]+/gu;
@@ -45,6 +46,8 @@ export function* tokensOf(text: string): Generator<Token> {
 }
 
 function wordsOf(run: string, offset: number): Word[] {
+  // Most tokens of code: nothing to take apart.
+  if (ONE_WORD.test(run)) return [{ word: run, start: offset, end: offset + run.length }];
   const words: Word[] = [];
   let at = offset;
   for (const piece of run.split(BOUNDARY)) {

@@ -2,6 +2,7 @@ import { eq } from "drizzle-orm";
 import { describe, expect, it } from "vitest";
 import { workspaces } from "../../src/db/schema.ts";
 import { indexFiles } from "../../src/indexing/index-files.ts";
+import { type SearchDeps, type SearchQuery, search } from "../../src/search/search.ts";
 import { call, newWorkspace, type TestWorkspace } from "../support/api.ts";
 import { appWith } from "../support/app.ts";
 import { acceptFiles, services } from "../support/indexing.ts";
@@ -287,6 +288,82 @@ describe("POST /v1/search", () => {
 
   it("asks for a credential", async () => {
     expect((await call("POST", "/v1/search", { body: { query: "x" } })).status).toBe(401);
+  });
+});
+
+describe("search", () => {
+  /** The use case on real stores; `trips` names each call that leaves the Worker, in the order in which they start. */
+  function counted() {
+    const trips: string[] = [];
+    // Methods are called on their own object: a stub takes any property for a remote method, `bind` included.
+    const noting = <T extends object>(name: string, target: T, methods: string[]): T =>
+      new Proxy(target, {
+        get(of, key) {
+          const called = of as Record<string | symbol, (...args: unknown[]) => unknown>;
+          if (!methods.includes(String(key))) return Reflect.get(of, key);
+          return (...args: unknown[]) => {
+            trips.push(`${name}.${String(key)}`);
+            return called[key]?.(...args);
+          };
+        },
+      });
+    const index = deps.workspaceIndex;
+    const found: SearchDeps = {
+      db: noting("d1", deps.db, ["batch"]),
+      vectors: noting("chroma", deps.vectors, ["query", "get", "existing"]),
+      embedder: deps.embedder,
+      embedderFor: (id, tokens) => noting("embedder", deps.embedderFor(id, tokens), ["embed"]),
+      workspaceIndex: (id) => noting("index", index(id), ["lexical", "chunks", "stats", "findSymbols"]),
+      cursors: deps.cursors,
+      measure: (_, work) => work(),
+    };
+    return { trips, found };
+  }
+
+  const query: SearchQuery = {
+    text: "retry with backoff",
+    mode: "hybrid",
+    filter: { path: null, languages: [], extensions: [], kinds: [] },
+    limit: 2,
+    minScore: 0,
+    maxTokens: null,
+    cursor: null,
+  };
+
+  it.each([
+    [
+      "hybrid",
+      ["chroma.query", "d1.batch", "embedder.embed", "index.chunks", "index.lexical", "index.stats"],
+    ],
+    ["semantic", ["chroma.query", "d1.batch", "embedder.embed", "index.chunks", "index.stats"]],
+    ["lexical", ["d1.batch", "index.chunks", "index.lexical", "index.stats"]],
+    ["symbol", ["d1.batch", "index.findSymbols", "index.stats"]],
+  ] as const)("makes these round trips and no more in mode %s", async (mode, expected) => {
+    const workspace = await indexed();
+    const { trips, found: counting } = counted();
+    await search(counting, workspace.id, { ...query, mode });
+    expect(trips.toSorted()).toEqual(expected);
+  });
+
+  it("asks the vector store for more, once, where the index knows too few of its ids", async () => {
+    const workspace = await indexed();
+    const [row] = await deps.db.select().from(workspaces).where(eq(workspaces.id, workspace.id));
+    const { vectors } = await deps.embedder.embed(["retry with backoff"]);
+    // Vectors without a chunk, nearer than any other: what a fault, or a commit that is still to come, leaves.
+    await deps.vectors.upsert(
+      row?.collectionId ?? "",
+      Array.from({ length: 120 }, (_, i) => ({
+        id: `chk_stale${i}`,
+        vector: vectors[0] ?? [],
+        metadata: { kind: "block" },
+      })),
+    );
+    const { trips, found: counting } = counted();
+    const result = await search(counting, workspace.id, { ...query, mode: "semantic", limit: 5 });
+    expect(result.found).toHaveLength(5);
+    expect(result.found[0]?.chunk.path).toBe("src/net/retry.ts");
+    expect(trips.filter((trip) => trip === "chroma.query")).toHaveLength(2);
+    expect(trips.filter((trip) => trip === "embedder.embed")).toHaveLength(1);
   });
 });
 

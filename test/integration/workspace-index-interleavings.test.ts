@@ -37,7 +37,9 @@ class World {
   }
 
   async *#write({ path, generation }: { path: string; generation: number }, texts: string[]) {
-    for (;;) {
+    for (let attempt = 0; ; attempt++) {
+      // Each conflict is another writer's doing; more than there can be would go on for ever.
+      if (attempt > 50) throw new Error(`${path} meets one conflict after the other`);
       const chunks = texts.map(chunkOf);
       const [plan] = (await this.index.plan([{ path, generation, chunks }])) as [FilePlan];
       if (plan.outcome === "stale") return;
