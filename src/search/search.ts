@@ -100,7 +100,8 @@ export async function search(
         (ids) => index.chunks(ids),
       ),
     );
-    const mayHoldMore = words.hits === depth || meaning?.length === depth;
+    // An approximate index may give fewer than it holds.
+    const mayHoldMore = words.hits === depth || (meaning?.length ?? 0) >= depth / 2;
     if (fallsShort(page, query) && mayHoldMore && query.cursor === null && depth < GREATEST_DEPTH) {
       depth = GREATEST_DEPTH;
       continue;

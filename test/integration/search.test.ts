@@ -349,12 +349,13 @@ describe("search", () => {
     const workspace = await indexed();
     const [row] = await deps.db.select().from(workspaces).where(eq(workspaces.id, workspace.id));
     const { vectors } = await deps.embedder.embed(["retry with backoff"]);
-    // Vectors without a chunk, nearer than any other: what a fault, or a commit that is still to come, leaves.
+    // Vectors without a chunk, nearer than any other: what a fault, or a commit that is still to come, leaves. They
+    // lie around the query: an approximate index does not find its way through many equal ones.
     await deps.vectors.upsert(
       row?.collectionId ?? "",
       Array.from({ length: 120 }, (_, i) => ({
         id: `chk_stale${i}`,
-        vector: vectors[0] ?? [],
+        vector: (vectors[0] ?? []).map((x, at) => x + 0.03 * Math.sin((i + 1) * (at + 1))),
         metadata: { kind: "block" },
       })),
     );
