@@ -1,4 +1,5 @@
 import { mapBounded } from "./core/bounded.ts";
+import { BudgetExhaustedError } from "./core/budget.ts";
 import { DevFlowError } from "./core/errors.ts";
 import { IndexingMessageSchema } from "./core/messages.ts";
 import type { IndexingMessage } from "./core/ports.ts";
@@ -8,6 +9,7 @@ import { runDeletion } from "./files/run-deletion.ts";
 import { expandJob } from "./indexing/expand-job.ts";
 import { failMessage } from "./indexing/fail-files.ts";
 import { indexFiles } from "./indexing/index-files.ts";
+import { pauseForBudget } from "./indexing/pause.ts";
 import type { Services } from "./services.ts";
 
 /** Messages worked on side by side: each holds a few hundred vectors, and a Worker has 128 MB. */
@@ -15,6 +17,8 @@ const WIDTH = 2;
 /** Waits between deliveries grow threefold from the first to the longest: five of them take eight minutes. */
 const FIRST_DELAY_SECONDS = 5;
 const LONGEST_DELAY_SECONDS = 300;
+/** Calls that others have under way take seconds; what they never settle is spent after ten minutes. */
+const HELD_DELAY_SECONDS = 10;
 
 type Handlers = {
   [K in IndexingMessage["kind"]]: (
@@ -55,11 +59,22 @@ async function handle(services: Services, message: IndexingMessage): Promise<voi
   try {
     await handler(services, message);
   } catch (error) {
+    if (error instanceof BudgetExhaustedError) return waitForBudget(services, message, error);
     // What no retry mends is told at once.
     if (!(error instanceof DevFlowError) || error.retryable) throw error;
     services.log.warning(error.message, { code: error.code, job_id: message.jobId });
     await failMessage(services, message, error.code, error.message);
   }
+}
+
+/** Neither spends a retry: tokens come back when calls under way settle, or when the job goes on. */
+async function waitForBudget(
+  services: Services,
+  message: IndexingMessage,
+  refusal: BudgetExhaustedError,
+): Promise<void> {
+  if (refusal.heldByOthers) await services.queue.send([message], HELD_DELAY_SECONDS);
+  else await pauseForBudget(services, message, refusal);
 }
 
 async function giveUp(services: Services, message: IndexingMessage): Promise<void> {

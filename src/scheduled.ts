@@ -1,11 +1,13 @@
 import { pruneEvents } from "./audit/prune.ts";
 import { finishDeletions } from "./files/finish-deletions.ts";
+import { resumePausedJobs } from "./indexing/pause.ts";
 import { resumeStalledJobs, settleVectors } from "./indexing/repair.ts";
 import type { Services } from "./services.ts";
 
 /** What each cron run does, in order. Repair compares what was accepted with what is derived, and mends the latter. */
 const TASKS: readonly { name: string; run(services: Services): Promise<unknown> }[] = [
   { name: "resume stalled jobs", run: resumeStalledJobs },
+  { name: "resume paused jobs", run: resumePausedJobs },
   { name: "finish deletions", run: finishDeletions },
   { name: "settle vectors", run: settleVectors },
   { name: "prune events", run: pruneEvents },

@@ -12,6 +12,7 @@ import { OpenAiEmbedder } from "./clients/openai-embedder.ts";
 import { DEFAULT_RETRY } from "./clients/retry.ts";
 import { upstreamFetch } from "./clients/upstream-fetch.ts";
 import type { Config } from "./config.ts";
+import type { Budget } from "./core/budget.ts";
 import { Cursors } from "./core/cursor.ts";
 import type { Limiters } from "./core/limiter.ts";
 import { consoleSink, type Logger } from "./core/log.ts";
@@ -33,6 +34,8 @@ export interface Services {
   embedder: Embedder;
   /** The embedder as a workspace may use it: paid from its month's tokens, or without bound where none is set. */
   embedderFor(workspaceId: string, monthlyTokens: number | null): Embedder;
+  /** The object that counts a workspace's tokens. */
+  budgetOf(workspaceId: string): Budget;
   /** Tokens of one input that the embedding model reads. */
   embeddingMaxTokens: number;
   vectors: VectorStore;
@@ -109,7 +112,10 @@ export function createServices(
     now,
     background,
   });
-  const embedder = lazy(() => openAiEmbedder(config));
+  const embedder = lazy(() => openAiEmbedder(config, { unanswered: true }));
+  // An attempt that nobody answered may have been charged: the budget pays for each by itself.
+  const metered = lazy(() => openAiEmbedder(config, { unanswered: false }));
+  const budgetOf = (workspaceId: string): Budget => env.BUDGET.get(env.BUDGET.idFromName(workspaceId));
   const vectors = lazy(() => chromaVectorStore(config));
   return {
     db,
@@ -117,13 +123,14 @@ export function createServices(
     queue: indexingQueue(env.INDEXING),
     embedderFor(workspaceId, monthlyTokens) {
       if (monthlyTokens === null) return embedder();
-      return budgetedEmbedder(embedder(), {
-        budget: env.BUDGET.get(env.BUDGET.idFromName(workspaceId)),
+      return budgetedEmbedder(metered(), {
+        budget: budgetOf(workspaceId),
         monthlyTokens,
         maxTokens: config.EMBEDDING_MAX_TOKENS,
         onWarning: () => events.record({ type: "budget_warning", workspaceId }),
       });
     },
+    budgetOf,
     get embedder() {
       return embedder();
     },
@@ -169,7 +176,7 @@ function lazy<T>(make: () => T): () => T {
   };
 }
 
-function openAiEmbedder(config: Config): Embedder {
+function openAiEmbedder(config: Config, repeats: { unanswered: boolean }): Embedder {
   return new OpenAiEmbedder({
     // Servers of one's own may go without a key; OpenAI then answers 401.
     apiKey: config.OPENAI_API_KEY ?? new Secret("none"),
@@ -177,7 +184,7 @@ function openAiEmbedder(config: Config): Embedder {
     model: config.EMBEDDING_MODEL,
     dimensions: config.EMBEDDING_DIMENSIONS,
     maxTokens: config.EMBEDDING_MAX_TOKENS,
-    fetch: patientFetch(config),
+    fetch: patientFetch(config, repeats),
   });
 }
 
@@ -191,19 +198,22 @@ function chromaVectorStore(config: Config): VectorStore {
   });
 }
 
-function patientFetch(config: Config): typeof fetch {
+function patientFetch(config: Config, repeats = { unanswered: true }): typeof fetch {
   return upstreamFetch({
     timeoutMs: config.UPSTREAM_TIMEOUT_MS,
-    retry: { ...DEFAULT_RETRY, retries: config.UPSTREAM_RETRIES },
+    retry: { ...DEFAULT_RETRY, ...repeats, retries: config.UPSTREAM_RETRIES },
   });
 }
 
 /** `sendBatch` takes 100 messages and 256 KB at a time. */
 function indexingQueue(queue: Queue): MessageQueue {
   return {
-    async send(messages) {
+    async send(messages, delaySeconds = 0) {
       for (const batch of sendable(messages)) {
-        await queue.sendBatch(batch.map((body) => ({ body, contentType: "json" })));
+        await queue.sendBatch(
+          batch.map((body) => ({ body, contentType: "json" })),
+          { delaySeconds },
+        );
       }
     },
   };

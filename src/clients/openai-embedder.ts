@@ -1,5 +1,6 @@
 import OpenAI from "openai";
 import { mapBounded } from "../core/bounded.ts";
+import { PaidCallError } from "../core/budget.ts";
 import { DevFlowError } from "../core/errors.ts";
 import type { Embedder, Embeddings } from "../core/ports.ts";
 import type { Secret } from "../core/secret.ts";
@@ -30,7 +31,8 @@ const SERVICE = "The embedding service";
 
 /**
  * Embeddings by the OpenAI API, or by any server that speaks it.
- * Errors: `upstream_unavailable`, also where the answer does not fit the question (count, length, not a number).
+ * Errors: `upstream_unavailable`, also where the answer does not fit the question (count, length, not a number);
+ * each is a `PaidCallError` that says what was charged until then.
  */
 export class OpenAiEmbedder implements Embedder {
   readonly model: string;
@@ -59,11 +61,22 @@ export class OpenAiEmbedder implements Embedder {
 
   async embed(texts: string[], signal?: AbortSignal): Promise<Embeddings> {
     const inputs = texts.map((text) => embeddable(text, this.#maxTokens * BYTES_PER_TOKEN));
-    const answers = await mapBounded(batches(inputs), WIDTH, (batch) => this.#embedBatch(batch, signal));
-    return {
-      vectors: answers.flatMap(({ vectors }) => vectors),
-      tokens: answers.reduce((sum, { tokens }) => sum + tokens, 0),
-    };
+    const failures: unknown[] = [];
+    // A failure does not abandon the requests beside it: what they cost is to be known.
+    const answers = await mapBounded(batches(inputs), WIDTH, async (batch): Promise<Embeddings> => {
+      if (failures.length > 0) return NOTHING;
+      try {
+        return await this.#embedBatch(batch, signal);
+      } catch (cause) {
+        failures.push(cause);
+        return NOTHING;
+      }
+    });
+    const tokens = answers.reduce((sum, answer) => sum + answer.tokens, 0);
+    if (failures.length > 0) {
+      throw new PaidCallError(this.#failure(failures[0]), failures.every(isAnswered) ? tokens : null);
+    }
+    return { vectors: answers.flatMap(({ vectors }) => vectors), tokens };
   }
 
   async #embedBatch(inputs: string[], signal: AbortSignal | undefined): Promise<Embeddings> {
@@ -74,10 +87,8 @@ export class OpenAiEmbedder implements Embedder {
       // byte, so inputs of `maxTokens` bytes pass whatever the vocabulary.
       const shorter = inputs.map((input) => truncateUtf8(input, this.#maxTokens));
       const overLong = shorter.some((input, i) => input.length !== inputs[i]?.length);
-      if (!(cause instanceof OpenAI.BadRequestError && overLong)) throw this.#failure(cause);
-      return await this.#request(shorter, signal).catch((second: unknown) => {
-        throw this.#failure(second);
-      });
+      if (!(cause instanceof OpenAI.BadRequestError && overLong)) throw cause;
+      return await this.#request(shorter, signal);
     }
   }
 
@@ -108,6 +119,13 @@ export class OpenAiEmbedder implements Embedder {
     return { vectors, tokens: response.usage?.total_tokens ?? response.usage?.prompt_tokens ?? 0 };
   }
 }
+
+/** The provider said no: then it charges nothing. Silence may be an answer that was lost. */
+function isAnswered(cause: unknown): boolean {
+  return cause instanceof OpenAI.APIError && cause.status !== undefined;
+}
+
+const NOTHING: Embeddings = { vectors: [], tokens: 0 };
 
 /** What a provider takes: no empty input, well-formed Unicode, bounded length. */
 function embeddable(text: string, maxBytes: number): string {

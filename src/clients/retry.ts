@@ -7,6 +7,8 @@ export interface RetryPolicy {
   maxDelayMs: number;
   /** A `Retry-After` longer than this is not waited for: the failure is handed up, where a queue can wait. */
   maxRetryAfterMs: number;
+  /** Asks again, too, where nobody answered; true where it is left out. A paid call may have been charged then. */
+  unanswered?: boolean;
 }
 
 export const DEFAULT_RETRY: Omit<RetryPolicy, "retries"> = {
@@ -38,6 +40,7 @@ export function retryDelayMs(
   random: number,
 ): number | null {
   if (attempt >= policy.retries || failed.final || !isTransient(failed.status)) return null;
+  if (failed.status === null && policy.unanswered === false) return null;
   const jitter = random * Math.min(policy.maxDelayMs, policy.baseDelayMs * 2 ** attempt);
   if (failed.retryAfterMs === null) return jitter;
   return failed.retryAfterMs > policy.maxRetryAfterMs ? null : failed.retryAfterMs + jitter;

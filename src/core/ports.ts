@@ -2,7 +2,8 @@ import type { Chunk, ChunkedBy, ChunkKind } from "./chunk.ts";
 
 /**
  * Turns text into vectors.
- * Errors: `upstream_unavailable` when retries are spent, `budget_exhausted` before a call that is not paid for.
+ * Errors: `upstream_unavailable` when retries are spent (a `PaidCallError` where it is known what was charged),
+ * `budget_exhausted` before a call that is not paid for.
  */
 export interface Embedder {
   /** Name and length of the vectors: two collections with the same identity may be mixed, others never. */
@@ -209,5 +210,6 @@ export type IndexingMessage =
   | { kind: "delete"; workspaceId: string; jobId: string };
 
 export interface MessageQueue {
-  send(messages: IndexingMessage[]): Promise<void>;
+  /** @param delaySeconds before the messages are delivered: 0 where it is left out. */
+  send(messages: IndexingMessage[], delaySeconds?: number): Promise<void>;
 }

@@ -1,11 +1,12 @@
 import { and, desc, eq, gte, inArray, lt, type SQL, sql } from "drizzle-orm";
 import type { Database } from "./database.ts";
-import { type JobKind, type JobSpec, jobFiles, jobs } from "./schema.ts";
+import { countsOf } from "./job-counts.ts";
+import { type JobKind, type JobSpec, jobs } from "./schema.ts";
 
 export type JobRow = typeof jobs.$inferSelect;
 
 /** Statuses of a job that is not over. */
-const OPEN = ["queued", "running", "paused"] as const;
+export const OPEN_STATUSES = ["queued", "running", "paused"] as const;
 
 /**
  * Makes a queued job whose files are still to be found; no row comes back where the workspace has too many open
@@ -60,33 +61,6 @@ export function listJobs(db: Database, workspaceId: string, beforeId: string | n
     .limit(limit);
 }
 
-/** What the files of a job add up to, a row for each job and status. */
-export interface JobCount {
-  jobId: string;
-  status: string;
-  files: number;
-  chunks: number;
-  embedded: number;
-  reused: number;
-  tokens: number;
-}
-
-export function countJobFiles(db: Database, jobIds: readonly string[]) {
-  return db
-    .select({
-      jobId: jobFiles.jobId,
-      status: jobFiles.status,
-      files: sql<number>`count(*)`,
-      chunks: sql<number>`sum(${jobFiles.chunks})`,
-      embedded: sql<number>`sum(${jobFiles.embedded})`,
-      reused: sql<number>`sum(${jobFiles.reused})`,
-      tokens: sql<number>`sum(${jobFiles.tokens})`,
-    })
-    .from(jobFiles)
-    .where(inArray(jobFiles.jobId, sql`(SELECT value FROM json_each(${JSON.stringify(jobIds)}))`))
-    .groupBy(jobFiles.jobId, jobFiles.status);
-}
-
 /** The job is being worked on: queued becomes running, and its time of progress moves. */
 export function touchJob(db: Database, id: string, now: number) {
   return db
@@ -96,7 +70,7 @@ export function touchJob(db: Database, id: string, now: number) {
       startedAt: sql`coalesce(${jobs.startedAt}, ${now})`,
       updatedAt: now,
     })
-    .where(and(eq(jobs.id, id), inArray(jobs.status, [...OPEN])));
+    .where(and(eq(jobs.id, id), inArray(jobs.status, [...OPEN_STATUSES])));
 }
 
 /** All files of the job are now in `job_files`. */
@@ -113,6 +87,8 @@ export function finishJob(db: Database, id: string, now: number) {
     .set({
       status: sql`iif(${count("failed")}, 'failed', 'succeeded')`,
       error: sql`iif(${count("failed")}, ${jobs.error}, NULL)`,
+      tokensWanted: null,
+      counts: countsOf(id),
       startedAt: sql`coalesce(${jobs.startedAt}, ${now})`,
       updatedAt: now,
       finishedAt: now,
@@ -121,18 +97,25 @@ export function finishJob(db: Database, id: string, now: number) {
       and(
         eq(jobs.id, id),
         eq(jobs.expanded, true),
-        inArray(jobs.status, [...OPEN]),
+        inArray(jobs.status, [...OPEN_STATUSES]),
         sql`NOT ${count("pending")}`,
       ),
     );
 }
 
-/** Ends the job as failed, whatever its files: it could not be carried out at all. */
+/** Ends the job as failed, whatever its files: it could not be carried out at all. A retry goes on from there. */
 export function failJob(db: Database, id: string, error: string, now: number) {
   return db
     .update(jobs)
-    .set({ status: "failed", error, expanded: true, updatedAt: now, finishedAt: now })
-    .where(and(eq(jobs.id, id), inArray(jobs.status, [...OPEN])));
+    .set({
+      status: "failed",
+      error,
+      tokensWanted: null,
+      counts: countsOf(id),
+      updatedAt: now,
+      finishedAt: now,
+    })
+    .where(and(eq(jobs.id, id), inArray(jobs.status, [...OPEN_STATUSES])));
 }
 
 /** Why the last attempt did not get through; shown while the job is retried. Safe for clients. */
@@ -140,7 +123,7 @@ export function noteJobError(db: Database, id: string, error: string, now: numbe
   return db
     .update(jobs)
     .set({ error, updatedAt: now })
-    .where(and(eq(jobs.id, id), inArray(jobs.status, [...OPEN])));
+    .where(and(eq(jobs.id, id), inArray(jobs.status, [...OPEN_STATUSES])));
 }
 
 /** Jobs that nothing moved since the time: their messages may be lost. Oldest first, of all workspaces. */

@@ -142,7 +142,11 @@ export const jobs = sqliteTable(
     /** All files of the job are in `job_files`. A job is done when this is set and none is pending. */
     expanded: integer({ mode: "boolean" }).notNull(),
     error: text(),
-    receipt: text({ mode: "json" }).$type<Record<string, number>>(),
+    /** While it is paused: tokens that the workspace's budget must have left before it goes on. */
+    tokensWanted: integer("tokens_wanted"),
+    /** What its files added up to when it ended; null before, when they are counted. */
+    counts: text({ mode: "json" }).$type<JobFileCount[]>(),
+    receipt: text({ mode: "json" }).$type<Record<string, number | string>>(),
     createdAt: integer("created_at").notNull(),
     startedAt: integer("started_at"),
     updatedAt: integer("updated_at").notNull(),
@@ -154,6 +158,16 @@ export const jobs = sqliteTable(
     index("jobs_stalled").on(t.status, t.updatedAt),
   ],
 );
+
+/** Files of a job in one status, and what their chunks cost. */
+export interface JobFileCount {
+  status: JobFileStatus;
+  files: number;
+  chunks: number;
+  embedded: number;
+  reused: number;
+  tokens: number;
+}
 
 export type JobFileStatus = "pending" | "indexed" | "unchanged" | "deleted" | "skipped" | "failed";
 

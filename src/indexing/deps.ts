@@ -7,7 +7,9 @@ export interface IndexingDeps {
   db: Database;
   blobs: R2Bucket;
   queue: MessageQueue;
+  /** Names the vectors; what is embedded for a workspace is paid for by `embedderFor`. */
   embedder: Embedder;
+  embedderFor(workspaceId: string, monthlyTokens: number | null): Embedder;
   /** Tokens of one input that the embedding model reads. */
   embeddingMaxTokens: number;
   vectors: VectorStore;

@@ -3,6 +3,7 @@ import { parseSelector } from "../core/path.ts";
 import type { IndexingMessage } from "../core/ports.ts";
 import { markPending, renewFiles } from "../db/file-index-state.ts";
 import { type FileRow, listFiles } from "../db/files.ts";
+import { recountEndedJob } from "../db/job-counts.ts";
 import { insertJobFiles, type NewJobFile } from "../db/job-files.ts";
 import { finishJob, markExpanded, selectJob, touchJob } from "../db/jobs.ts";
 import type { JobSpec } from "../db/schema.ts";
@@ -82,6 +83,7 @@ async function takePage(
       : markPending(db, workspaceId, versions),
     insertJobFiles(db, jobId, found),
     touchJob(db, jobId, deps.now()),
+    recountEndedJob(db, jobId),
   ]);
 
   const sizes = new Map(rows.map(({ path, size }) => [path, size]));

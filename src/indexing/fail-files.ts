@@ -2,7 +2,7 @@ import type { IndexingMessage } from "../core/ports.ts";
 import { writeIndexStates } from "../db/file-index-state.ts";
 import { selectFiles } from "../db/files.ts";
 import { finishJobFiles } from "../db/job-files.ts";
-import { failJob, finishJob } from "../db/jobs.ts";
+import { failJob, finishJob, selectJob } from "../db/jobs.ts";
 import type { IndexingDeps } from "./deps.ts";
 
 /**
@@ -23,6 +23,9 @@ export async function failMessage(
     return;
   }
   const { workspaceId, jobId, files } = message;
+  // Its files wait: they are sent again when the job goes on.
+  const [job] = await selectJob(db, workspaceId, jobId);
+  if (job?.status === "paused" || job?.status === "cancelled") return;
   const rows = await selectFiles(
     db,
     workspaceId,

@@ -3,6 +3,7 @@ import { DevFlowError } from "../core/errors.ts";
 import type { FileCommit, FilePlan, FileToCommit, IndexingMessage, WorkspaceIndex } from "../core/ports.ts";
 import { type FileIndexState, writeIndexStates } from "../db/file-index-state.ts";
 import { type FileRow, selectFiles } from "../db/files.ts";
+import { recountEndedJob } from "../db/job-counts.ts";
 import { type FileOutcome, finishJobFiles } from "../db/job-files.ts";
 import { finishJob, selectJob, touchJob } from "../db/jobs.ts";
 import { selectWorkspace } from "../db/workspaces.ts";
@@ -20,7 +21,8 @@ const MAX_PLANS = 4;
 /**
  * Indexes the files of one message whose generation still stands, and writes what became of each.
  * Delivered twice, it finds them indexed and does nothing.
- * Errors: those of the upstreams, for the queue to retry; `embedding_mismatch`, which no retry mends.
+ * Errors: those of the upstreams, for the queue to retry; `budget_exhausted`, with what was paid for kept;
+ * `embedding_mismatch`, which no retry mends.
  */
 export async function indexFiles(deps: IndexingDeps, message: IndexMessage): Promise<void> {
   const { workspaceId, jobId } = message;
@@ -34,15 +36,20 @@ export async function indexFiles(deps: IndexingDeps, message: IndexMessage): Pro
     ),
     touchJob(deps.db, jobId, deps.now()),
   ]);
-  if (workspace === undefined || workspace.deletedAt !== null || job?.status === "cancelled") return;
+  // Its files wait for the job to go on, or for nothing any more.
+  if (workspace === undefined || job === undefined || job.status === "cancelled" || job.status === "paused") {
+    return;
+  }
 
   const { standing, outcomes } = whatStands(message, rows);
   const sources = await readSources(deps, standing);
   if (sources.length > 0) {
     const collectionId = await collectionInUse(deps, workspace);
     try {
-      const verify = job?.spec.force === true;
-      outcomes.push(...(await bringIn(deps, workspaceId, collectionId, sources, verify)));
+      const verify = job.spec.force === true;
+      const embedder = deps.embedderFor(workspaceId, workspace.monthlyTokenBudget);
+      const paid = { ...deps, embedder };
+      outcomes.push(...(await bringIn(paid, workspaceId, collectionId, sources, verify)));
     } catch (error) {
       if (error instanceof CollectionGoneError) await rebuildCollection(deps, workspaceId, collectionId);
       throw error;
@@ -219,6 +226,7 @@ async function recordOutcomes(
     writeIndexStates(deps.db, workspaceId, states, now),
     finishJobFiles(deps.db, jobId, outcomes),
     touchJob(deps.db, jobId, now),
+    recountEndedJob(deps.db, jobId),
     finishJob(deps.db, jobId, now),
   ]);
 }

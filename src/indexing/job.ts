@@ -1,9 +1,10 @@
 import type { Cursors } from "../core/cursor.ts";
 import { DevFlowError } from "../core/errors.ts";
 import type { Database } from "../db/database.ts";
+import { countJobFiles } from "../db/job-counts.ts";
 import { type JobFileRow, listJobFiles } from "../db/job-files.ts";
-import { countJobFiles, type JobCount, type JobRow, listJobs, selectJob } from "../db/jobs.ts";
-import type { JobFileStatus, JobKind, JobStatus } from "../db/schema.ts";
+import { type JobRow, listJobs, selectJob } from "../db/jobs.ts";
+import type { JobFileCount, JobFileStatus, JobKind, JobStatus } from "../db/schema.ts";
 
 /** A job as it stands: its row, and what its files add up to. Times are milliseconds since the epoch. */
 export interface JobView {
@@ -15,7 +16,9 @@ export interface JobView {
   chunks: { total: number; embedded: number; reused: number };
   tokens: number;
   error: string | null;
-  receipt: Record<string, number> | null;
+  /** Why it is paused: a code; null while it is not. */
+  pausedFor: "budget_exhausted" | null;
+  receipt: Record<string, number | string> | null;
   createdAt: number;
   startedAt: number | null;
   updatedAt: number;
@@ -36,12 +39,19 @@ export async function viewJob(
   workspaceId: string,
   id: string,
 ): Promise<JobView> {
-  const [[row], counts] = await deps.db.batch([
-    selectJob(deps.db, workspaceId, id),
-    countJobFiles(deps.db, [id]),
-  ]);
-  if (row === undefined) throw noSuchJob();
-  return jobView(row, counts, deps.now());
+  return viewJobRow(deps, await findJob(deps, workspaceId, id));
+}
+
+/** The job that the row stands for; its files are counted where it is not over. */
+export async function viewJobRow(deps: Pick<JobsDeps, "db" | "now">, row: JobRow): Promise<JobView> {
+  return jobView(row, row.counts ?? (await countJobFiles(deps.db, [row.id])), deps.now());
+}
+
+/** Errors: `not_found`. */
+export async function findJob(deps: Pick<JobsDeps, "db">, workspaceId: string, id: string): Promise<JobRow> {
+  const [row] = await selectJob(deps.db, workspaceId, id);
+  if (row === undefined) throw new DevFlowError("not_found", "There is no such job in this workspace.");
+  return row;
 }
 
 export interface Page<T> {
@@ -61,17 +71,13 @@ export async function viewJobs(
   const shown = rows.slice(0, page.limit);
   const counts = await countJobFiles(
     deps.db,
-    shown.map(({ id }) => id),
+    shown.filter((row) => row.counts === null).map(({ id }) => id),
   );
   const now = deps.now();
   const last = rows.length > page.limit ? shown.at(-1) : undefined;
   return {
     items: shown.map((row) =>
-      jobView(
-        row,
-        counts.filter(({ jobId }) => jobId === row.id),
-        now,
-      ),
+      jobView(row, row.counts ?? counts.filter(({ jobId }) => jobId === row.id), now),
     ),
     nextCursor: last ? await deps.cursors.sign(scope, [last.id]) : null,
   };
@@ -86,8 +92,7 @@ export async function viewJobFiles(
 ): Promise<Page<JobFileRow>> {
   const scope = [workspaceId, "job-files", jobId, page.status ?? ""];
   const after = await positionIn(deps.cursors, scope, page.cursor);
-  const [job] = await selectJob(deps.db, workspaceId, jobId);
-  if (job === undefined) throw noSuchJob();
+  await findJob(deps, workspaceId, jobId);
   const rows = await listJobFiles(deps.db, jobId, page.status, after, page.limit + 1);
   const items = rows.slice(0, page.limit);
   const last = rows.length > page.limit ? items.at(-1) : undefined;
@@ -101,8 +106,9 @@ async function positionIn(cursors: Cursors, scope: string[], cursor: string | nu
 }
 
 /** Adds up a job. The counts are those of its files, a row for each status. */
-export function jobView(row: JobRow, counts: readonly JobCount[], now: number): JobView {
-  const sum = (pick: (count: JobCount) => number) => counts.reduce((total, count) => total + pick(count), 0);
+export function jobView(row: JobRow, counts: readonly JobFileCount[], now: number): JobView {
+  const sum = (pick: (count: JobFileCount) => number) =>
+    counts.reduce((total, count) => total + pick(count), 0);
   const inStatus = (status: JobFileStatus) =>
     counts.filter((count) => count.status === status).reduce((total, { files }) => total + files, 0);
   const total = sum(({ files }) => files);
@@ -125,6 +131,7 @@ export function jobView(row: JobRow, counts: readonly JobCount[], now: number): 
     },
     tokens: sum(({ tokens }) => tokens),
     error: row.error,
+    pausedFor: row.status === "paused" ? "budget_exhausted" : null,
     receipt: row.receipt,
     createdAt: row.createdAt,
     startedAt: row.startedAt,
@@ -135,10 +142,6 @@ export function jobView(row: JobRow, counts: readonly JobCount[], now: number): 
 }
 
 function etaSeconds(row: JobRow, total: number, done: number, now: number): number | null {
-  if (row.finishedAt !== null || row.startedAt === null || done === 0) return null;
+  if (row.finishedAt !== null || row.status === "paused" || row.startedAt === null || done === 0) return null;
   return Math.ceil((((now - row.startedAt) / done) * (total - done)) / 1000);
-}
-
-function noSuchJob(): DevFlowError {
-  return new DevFlowError("not_found", "There is no such job in this workspace.");
 }

@@ -1,9 +1,8 @@
 import { CollectionGoneError } from "../core/collection-gone.ts";
-import { indexMessages } from "../core/messages.ts";
-import { selectPendingFiles } from "../db/job-files.ts";
-import { finishJob, type JobRow, selectActiveWorkspaces, selectStalledJobs, touchJob } from "../db/jobs.ts";
+import { type JobRow, selectActiveWorkspaces, selectStalledJobs, touchJob } from "../db/jobs.ts";
 import { selectWorkspace } from "../db/workspaces.ts";
 import type { IndexingDeps } from "./deps.ts";
+import { sendPending } from "./send-pending.ts";
 
 /** A job that nothing moved for this long has lost its messages, or waits behind many: sending again is harmless. */
 const STALLED_AFTER_MS = 10 * 60_000;
@@ -14,7 +13,6 @@ const ACTIVE_WITHIN_MS = 24 * 3_600_000;
 const JOBS_AT_ONCE = 20;
 const WORKSPACES_AT_ONCE = 50;
 const VECTORS_AT_ONCE = 3_000;
-const FILES_AT_ONCE = 1_000;
 
 /** Sends the messages of stalled jobs again. @returns the number of jobs taken up. */
 export async function resumeStalledJobs(
@@ -29,9 +27,17 @@ export async function resumeStalledJobs(
 }
 
 async function resume(deps: Pick<IndexingDeps, "db" | "queue" | "now">, job: JobRow): Promise<void> {
-  const { id: jobId, workspaceId } = job;
   // First, so that a job that cannot be resumed does not keep the others from their turn.
-  await touchJob(deps.db, jobId, deps.now());
+  await touchJob(deps.db, job.id, deps.now());
+  await sendMessages(deps, job);
+}
+
+/** Sends what a job needs to go on from wherever it stands. */
+export async function sendMessages(
+  deps: Pick<IndexingDeps, "db" | "queue" | "now">,
+  job: JobRow,
+): Promise<void> {
+  const { id: jobId, workspaceId } = job;
   if (job.kind === "delete") {
     await deps.queue.send([{ kind: "delete", workspaceId, jobId }]);
     return;
@@ -43,14 +49,7 @@ async function resume(deps: Pick<IndexingDeps, "db" | "queue" | "now">, job: Job
     }
     return;
   }
-  for (let after = ""; ; ) {
-    const files = await selectPendingFiles(deps.db, workspaceId, jobId, after, FILES_AT_ONCE);
-    await deps.queue.send(indexMessages(workspaceId, jobId, files));
-    const last = files.at(-1);
-    if (last === undefined || files.length < FILES_AT_ONCE) break;
-    after = last.path;
-  }
-  await finishJob(deps.db, jobId, deps.now());
+  await sendPending(deps, job);
 }
 
 /**

@@ -52,6 +52,8 @@ export function planFile(sql: SqlStorage, file: FileToPlan, digests: string[], n
     if (kept !== undefined) return { id: kept, vector: "kept" };
     const id = chunkIdOf(digests[i] ?? "", row.revision);
     promised.push(id);
+    // An earlier delivery may have paid for the vector and not lived to commit it.
+    if (isPromised(sql, id)) return { id, vector: "copy", donorId: id };
     const donor = sql
       .exec<{ id: string }>("SELECT id FROM chunks WHERE embed_hash = ? LIMIT 1", embedHash)
       .toArray()[0];

@@ -1,5 +1,6 @@
 import { slices } from "../core/bounded.ts";
-import type { PlannedWrite, VectorRecord } from "../core/ports.ts";
+import { BudgetExhaustedError } from "../core/budget.ts";
+import type { Embedder, Embeddings, PlannedWrite, VectorRecord } from "../core/ports.ts";
 import { estimateTokens } from "../core/tokens.ts";
 import { metadataOf } from "../core/vector-metadata.ts";
 import type { IndexingDeps } from "./deps.ts";
@@ -65,10 +66,16 @@ export async function writeVectors(
     await deps.vectors.upsert(collectionId, copies);
   }
 
-  for (const window of slices(toEmbed, WINDOW)) {
+  const windows = [...slices(toEmbed, WINDOW)];
+  for (let window = windows.shift(); window !== undefined; window = windows.shift()) {
     const unique = firstOfEachText(window);
-    const texts = [...unique.keys()];
-    const { vectors, tokens } = await deps.embedder.embed(texts);
+    const embeddings = await embedOrHalve(deps.embedder, [...unique.keys()]);
+    if (embeddings === "halve") {
+      const middle = Math.ceil(window.length / 2);
+      windows.unshift(window.slice(0, middle), window.slice(middle));
+      continue;
+    }
+    const { vectors, tokens } = embeddings;
     const records = window.map((write) => {
       const vector = vectors[unique.get(write.chunk.embeddedText) ?? -1];
       if (vector === undefined) throw new Error("the embedder gave fewer vectors than texts");
@@ -82,6 +89,19 @@ export async function writeVectors(
     });
   }
   return costs;
+}
+
+/**
+ * A budget that is not enough for all may be enough for some: each half is stored before the next is paid for, and
+ * found by whoever comes again.
+ */
+async function embedOrHalve(embedder: Embedder, texts: string[]): Promise<Embeddings | "halve"> {
+  try {
+    return await embedder.embed(texts);
+  } catch (error) {
+    if (error instanceof BudgetExhaustedError && texts.length > 1) return "halve";
+    throw error;
+  }
 }
 
 function donorOf({ planned }: ChunkWrite): string {

@@ -40,7 +40,8 @@ export function reserve(
   const after = ledger.spent + total(ledger.open) + ask.tokens;
   // A call that costs nothing is still none where nothing is left.
   if (after > ask.monthlyTokens || ledger.spent >= ask.monthlyTokens) {
-    return [ledger, { granted: false, resetsAtMs: nextMonth(ask.nowMs) }];
+    const heldByOthers = ledger.spent < ask.monthlyTokens && ledger.spent + ask.tokens <= ask.monthlyTokens;
+    return [ledger, { granted: false, resetsAtMs: nextMonth(ask.nowMs), heldByOthers }];
   }
   const warn = !ledger.warned && ledger.spent >= ask.monthlyTokens * WARN_SHARE;
   const open = [...ledger.open, { id: ask.id, tokens: ask.tokens, atMs: ask.nowMs }];

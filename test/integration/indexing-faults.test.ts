@@ -2,7 +2,7 @@ import { createExecutionContext, createMessageBatch, getQueueResult } from "clou
 import { eq } from "drizzle-orm";
 import { describe, expect, it } from "vitest";
 import type { IndexingMessage } from "../../src/core/ports.ts";
-import { files, workspaces } from "../../src/db/schema.ts";
+import { files, jobFiles, jobs, workspaces } from "../../src/db/schema.ts";
 import { collectionName } from "../../src/indexing/collection.ts";
 import { resumeStalledJobs, settleVectors } from "../../src/indexing/repair.ts";
 import { consume, retryDelaySeconds } from "../../src/queue.ts";
@@ -246,6 +246,25 @@ describe("POST /v1/index", () => {
 });
 
 describe("GET /v1/jobs", () => {
+  it("keeps the counts of a job that is over in its row, whatever is delivered afterwards", async () => {
+    const workspace = await newWorkspace();
+    const { jobId, message } = await accepted(workspace, TREE);
+    const [open] = await deps.db.select().from(jobs).where(eq(jobs.id, jobId));
+    expect(open?.counts).toBeNull();
+    expect(await jobOf(workspace, jobId)).toMatchObject({ files: { total: 3, done: 0 } });
+    await deps.queue.send([message]);
+    const job = await ended(workspace, jobId);
+    await deliver(deps, "devflow-indexing", message, 2);
+    expect(await jobOf(workspace, jobId)).toEqual(job);
+    const [over] = await deps.db.select().from(jobs).where(eq(jobs.id, jobId));
+    expect(over?.counts).toMatchObject([{ status: "indexed", files: 3, chunks: 3, embedded: 3 }]);
+    // Nothing is added up any more.
+    await deps.db.delete(jobFiles).where(eq(jobFiles.jobId, jobId));
+    expect(await jobOf(workspace, jobId)).toEqual(job);
+    const listed = await call("GET", "/v1/jobs", { key: workspace.key });
+    expect(await listed.json()).toMatchObject({ items: [job] });
+  });
+
   it("pages through jobs and their files, newest first and by path", async () => {
     const workspace = await indexed();
     await started(workspace, { force: true });

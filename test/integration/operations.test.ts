@@ -1,5 +1,7 @@
 import { env } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
+import { PaidCallError } from "../../src/core/budget.ts";
+import { DevFlowError } from "../../src/core/errors.ts";
 import type { Embedder } from "../../src/core/ports.ts";
 import { budgetedEmbedder } from "../../src/limits/budgeted-embedder.ts";
 import { call, newWorkspace, ROOT_KEY } from "../support/api.ts";
@@ -160,11 +162,43 @@ describe("a workspace's budget", () => {
     expect((await budget("race").state()).spent).toBe(100);
   });
 
+  const failing = (error: Error): Embedder => ({
+    model: "m",
+    dimensions: 1,
+    embed: () => Promise.reject(error),
+  });
+  const away = (spentTokens: number | null) =>
+    new PaidCallError(new DevFlowError("upstream_unavailable", "It is away."), spentTokens);
+
   it("keeps set aside what a failed call may have cost", async () => {
-    const failing: Embedder = { model: "m", dimensions: 1, embed: () => Promise.reject(new Error("reset")) };
-    const paid = budgetedEmbedder(failing, { budget: budget("failed"), monthlyTokens: 100, maxTokens: 60 });
+    const paid = budgetedEmbedder(failing(new Error("reset")), {
+      budget: budget("failed"),
+      monthlyTokens: 100,
+      maxTokens: 60,
+    });
     await expect(paid.embed(["x".repeat(100)])).rejects.toThrow("reset");
     expect(await budget("failed").state()).toMatchObject({ spent: 0, reserved: 60 });
-    await expect(paid.embed(["x".repeat(100)])).rejects.toMatchObject({ code: "budget_exhausted" });
+    await expect(paid.embed(["x".repeat(100)])).rejects.toMatchObject({
+      code: "budget_exhausted",
+      heldByOthers: true,
+      tokens: 60,
+    });
+  });
+
+  it("gives back what a refused call certainly did not cost", async () => {
+    const limit = { budget: budget("refused"), monthlyTokens: 100, maxTokens: 60 };
+    await expect(budgetedEmbedder(failing(away(0)), limit).embed(["x".repeat(100)])).rejects.toThrow("away");
+    expect(await budget("refused").state()).toMatchObject({ spent: 0, reserved: 0 });
+    // Of three requests of one call, two were charged before the third was refused.
+    await expect(budgetedEmbedder(failing(away(25)), limit).embed(["x".repeat(100)])).rejects.toThrow("away");
+    expect(await budget("refused").state()).toMatchObject({ spent: 25, reserved: 0 });
+  });
+
+  it("repeats a call that nobody answered once, with tokens of its own set aside", async () => {
+    const limit = { budget: budget("silence"), monthlyTokens: 200, maxTokens: 60 };
+    await expect(budgetedEmbedder(failing(away(null)), limit).embed(["x".repeat(100)])).rejects.toThrow(
+      "away",
+    );
+    expect(await budget("silence").state()).toMatchObject({ spent: 0, reserved: 120 });
   });
 });

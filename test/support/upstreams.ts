@@ -7,6 +7,7 @@ import type { Child } from "../../scripts/stack/child.ts";
 import { startChroma } from "../../scripts/stack/chroma.ts";
 import { startEmbedder } from "../../scripts/stack/embedder.ts";
 import { openState } from "../../scripts/stack/state.ts";
+import { type CountingProxy, startCountingProxy } from "./counting-proxy.ts";
 
 /** The big list of naughty strings, or null where the corpora do not stand beside the project. */
 function naughtyStrings(): string[] | null {
@@ -36,14 +37,17 @@ export default async function setup(project: TestProject) {
     verbose: false,
     register: (child: Child) => children.push(child),
   };
+  let proxy: CountingProxy | null = null;
   const stop = async () => {
+    await proxy?.stop();
     await Promise.all(children.map((child) => child.stop()));
     await rm(folder, { recursive: true, force: true });
   };
   try {
     const [chroma, embedder] = await Promise.all([startChroma(launch), startEmbedder(launch)]);
     project.provide("chromaUrl" as never, chroma.url as never);
-    project.provide("embeddingsUrl" as never, embedder.url as never);
+    proxy = await startCountingProxy(embedder.url);
+    project.provide("embeddingsUrl" as never, proxy.url as never);
     project.provide("naughtyStrings" as never, naughtyStrings() as never);
     project.provide("traversalPaths" as never, traversalPaths() as never);
     return stop;

@@ -1,6 +1,7 @@
 import { z } from "@hono/zod-openapi";
 import { changeWorkspace, createAdminKey, createWorkspace, getWorkspace } from "../../auth/workspaces.ts";
 import { selectWorkspaces, type WorkspaceRow } from "../../db/workspaces.ts";
+import { resumeWorkspace } from "../../indexing/pause.ts";
 import { actorOf } from "../actor.ts";
 import { listOf, listQuery, readPage } from "../list.ts";
 import { defineRoute } from "../route.ts";
@@ -129,12 +130,15 @@ export const workspaceRoutes = [
     body: { schema: WorkspaceChangeSchema },
     responses: { 200: { description: "The workspace.", schema: WorkspaceSchema } },
     async handle(c, { params, body }) {
-      const row = await changeWorkspace(c.get("services"), actorOf(c), params.id, {
+      const services = c.get("services");
+      const row = await changeWorkspace(services, actorOf(c), params.id, {
         ...(body.name === undefined ? {} : { name: body.name }),
         ...(body.monthly_token_budget === undefined ? {} : { monthlyTokenBudget: body.monthly_token_budget }),
         ...(body.max_files === undefined ? {} : { maxFiles: body.max_files }),
         ...(body.max_bytes === undefined ? {} : { maxBytes: body.max_bytes }),
       });
+      // Where the answer goes first and this fails, the cron does it.
+      if (body.monthly_token_budget !== undefined) services.background(resumeWorkspace(services, row));
       return c.json(workspaceView(row));
     },
   }),

@@ -3,6 +3,7 @@ import type { AddressInfo } from "node:net";
 import { afterEach, describe, expect, it } from "vitest";
 import { OpenAiEmbedder } from "../../../src/clients/openai-embedder.ts";
 import { upstreamFetch } from "../../../src/clients/upstream-fetch.ts";
+import { PaidCallError } from "../../../src/core/budget.ts";
 import { DevFlowError } from "../../../src/core/errors.ts";
 import { describe as describeError } from "../../../src/core/log.ts";
 import { Secret } from "../../../src/core/secret.ts";
@@ -118,6 +119,20 @@ describe("OpenAiEmbedder", () => {
       [2000, 5],
       [256, 5],
     ]);
+  });
+
+  it("says what was charged until a request was refused, and nothing where one was not answered", async () => {
+    const texts = Array.from({ length: 5_000 }, (_, i) => (i === 4_000 ? "bad" : `${i}`));
+    const spentOn = async (answer: (asked: Asked) => object | [number, object]) => {
+      const { client } = await embedder(answer);
+      const error = await client.embed(texts).catch((thrown: unknown) => thrown);
+      if (!(error instanceof PaidCallError)) throw new Error("another error");
+      return error.spentTokens;
+    };
+    const refusing = (asked: Asked) => (asked.input.includes("bad") ? [400, {}] : good(asked));
+    expect(await spentOn(refusing as never)).toBe(2048 + 5_000 - 2 * 2048);
+    expect(await spentOn(() => [503, {}])).toBe(0);
+    expect(await spentOn(() => ({}))).toBeNull();
   });
 
   it.each<[string, (asked: Asked) => object | [number, object]]>([

@@ -25,7 +25,9 @@ describe("a month's ledger", () => {
     [ledger, answer] = reserve(ledger, ask(60, 100));
     expect(answer).toMatchObject({ granted: true });
     [ledger, answer] = reserve(ledger, ask(50, 100));
-    expect(answer).toEqual({ granted: false, resetsAtMs: Date.UTC(2026, 11, 1) });
+    expect(answer).toEqual({ granted: false, resetsAtMs: Date.UTC(2026, 11, 1), heldByOthers: true });
+    [ledger, answer] = reserve(ledger, ask(101, 100));
+    expect(answer).toMatchObject({ granted: false, heldByOthers: false });
     ledger = settle(ledger, "r60", 10);
     [ledger, answer] = reserve(ledger, ask(50, 100));
     expect(answer).toMatchObject({ granted: true });
