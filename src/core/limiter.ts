@@ -41,6 +41,14 @@ export interface TakeAnswer {
   epoch: number;
   /** Watches that passed their threshold with this call. */
   crossed: { name: string; count: number }[];
+  /** Further requests that were counted ahead, as asked. */
+  advanced: number;
+}
+
+/** Further requests to count ahead, and how many counted ahead before were not used. */
+export interface Advance {
+  want: number;
+  unused: number;
 }
 
 /**
@@ -49,7 +57,7 @@ export interface TakeAnswer {
  */
 export interface RateLimiter {
   /** Counts all charges or none. */
-  take(charges: Charge[], watches?: Watch[]): Promise<TakeAnswer>;
+  take(charges: Charge[], watches?: Watch[], advance?: Advance): Promise<TakeAnswer>;
   /** Uncounts charges of a request that another subject refused. */
   giveBack(charges: Charge[]): Promise<void>;
   /** Remembers that the key is revoked for longer than any of its tokens lives, and moves the epoch on. */

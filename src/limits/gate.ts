@@ -1,4 +1,5 @@
 import type { Charge, Decision, LimiterSubject, Limiters, TakeAnswer, Watch } from "../core/limiter.ts";
+import { Advances } from "./advance.ts";
 import { SlidingWindow } from "./sliding-window.ts";
 
 /** A limiter that does not answer within this counts as failed: a request should not wait longer for its limit. */
@@ -14,9 +15,12 @@ const MAX_ENTRIES = 10_000;
 /** One event a minute tells of a limiter that is down. */
 const REPORT_EVERY_MS = 60_000;
 
+/** What an isolate that decides alone cannot tell. */
+const NOTHING_MORE = { revoked: [], epoch: -1, crossed: [], advanced: 0 };
+
 export interface GateAnswer extends TakeAnswer {
   /**
-   * `limiter`: the object decided. `cached`: it refused a moment ago. `fallback`: it is down and this isolate
+   * `limiter`: the object decided, or a moment before (see `Advances`). `cached`: it refused a moment ago. `fallback`: it is down and this isolate
    * decided; `revoked` and `epoch` are then unknown (empty, -1).
    */
   source: "limiter" | "cached" | "fallback";
@@ -36,6 +40,7 @@ export class LimitGate {
   readonly #fallback = new Map<string, SlidingWindow>();
   #downSince: number | null = null;
   #reportedAt = Number.NEGATIVE_INFINITY;
+  readonly #advances = new Advances();
   readonly #now: () => number;
 
   constructor(now: () => number = Date.now) {
@@ -44,6 +49,8 @@ export class LimitGate {
 
   /**
    * Takes the charges from the subject's limiter.
+   * @param ahead whether requests of a busy subject may be counted ahead: where neither revocation nor a later
+   *   `giveBack` matters.
    * @param failOpen whether the request may pass for a while when the limiter is down (search and poll).
    * Errors: `LimiterUnavailable` when the limiter fails and the request may not, or no longer, pass without it.
    */
@@ -51,19 +58,31 @@ export class LimitGate {
     limiters: Limiters,
     subject: LimiterSubject,
     charges: Charge[],
-    options: { failOpen: boolean; watches?: Watch[] },
+    options: { failOpen: boolean; watches?: Watch[]; ahead?: boolean },
   ): Promise<GateAnswer> {
     const cached = this.#denied(subject, charges);
     if (cached !== null) return cached;
+    if (options.ahead) {
+      const ahead = this.#advances.use(subject, this.#now());
+      if (ahead !== null) return { ...ahead, source: "limiter" };
+    }
+    const advance = options.ahead ? this.#advances.request(subject, this.#now()) : undefined;
     let answer: TakeAnswer;
     try {
-      answer = await within(ANSWER_WITHIN_MS, limiters(subject).take(charges, options.watches ?? []));
+      const call = limiters(subject).take(charges, options.watches ?? [], advance);
+      answer = await within(ANSWER_WITHIN_MS, call);
     } catch (cause) {
       return this.#withoutLimiter(subject, charges, options.failOpen, cause);
     }
     this.#downSince = null;
     this.#remember(subject, charges, answer.decisions);
+    if (advance !== undefined && advance.want > 0) this.#advances.granted(subject, answer, this.#now());
     return { ...answer, source: "limiter" };
+  }
+
+  /** A credential of this subject failed: its next requests ask the limiter again. */
+  askAgain(subject: LimiterSubject): void {
+    this.#advances.drop(subject);
   }
 
   /** Whether an event is due that tells of limiters being down; true at most once a minute. */
@@ -86,7 +105,7 @@ export class LimitGate {
       }
       const resetMs = Math.max(1, denial.decision.resetMs - (now - denial.at));
       const decision = { ...denial.decision, resetMs };
-      return { allowed: false, decisions: [decision], revoked: [], epoch: -1, crossed: [], source: "cached" };
+      return { allowed: false, decisions: [decision], ...NOTHING_MORE, source: "cached" };
     }
     return null;
   }
@@ -116,7 +135,7 @@ export class LimitGate {
       return decision.allowed && charge.cost > 0 ? window.record(tenth, now) : decision;
     });
     const allowed = decisions.every((decision, i) => decision.allowed || charges[i]?.cost === 0);
-    return { allowed, decisions, revoked: [], epoch: -1, crossed: [], source: "fallback" };
+    return { allowed, decisions, ...NOTHING_MORE, source: "fallback" };
   }
 }
 

@@ -1,5 +1,12 @@
 import { DurableObject } from "cloudflare:workers";
-import type { Charge, Decision, RateLimiter as Limiter, TakeAnswer, Watch } from "../core/limiter.ts";
+import type {
+  Advance,
+  Charge,
+  Decision,
+  RateLimiter as Limiter,
+  TakeAnswer,
+  Watch,
+} from "../core/limiter.ts";
 import { SlidingWindow, type WindowSnapshot } from "./sliding-window.ts";
 
 /** Longer than any token lives (an hour) and any cached key is believed (seconds). */
@@ -8,6 +15,10 @@ const REVOCATION_KEPT_MS = 2 * 3_600_000;
 const FLUSH_AFTER_MS = 1000;
 /** … or at once, when a tenth of a quota is not yet stored. */
 const FLUSH_SHARE = 0.1;
+
+/** Requests are counted ahead only while so many more remain: small quotas, and the end of large ones, never. */
+const ADVANCE_FLOOR = 1000;
+const NO_ADVANCE: Advance = { want: 0, unused: 0 };
 
 interface Counter {
   windowSeconds: number;
@@ -55,14 +66,49 @@ export class RateLimiter extends DurableObject<Env> implements Limiter {
     this.#keys = kv.get<Keys>("keys") ?? { epoch: 0, changedAt: 0, revoked: {} };
   }
 
-  async take(charges: Charge[], watches: Watch[] = []): Promise<TakeAnswer> {
+  async take(charges: Charge[], watches: Watch[] = [], advance: Advance = NO_ADVANCE): Promise<TakeAnswer> {
     const now = Date.now();
+    if (advance.unused > 0) this.#count(charges, watches, -advance.unused, now);
     const looked = charges.map((charge) => this.#window(charge).look(charge, now));
     const allowed = looked.every((decision, i) => decision.allowed || charges[i]?.cost === 0);
     const decisions = allowed ? charges.map((charge, i) => this.#record(charge, looked[i], now)) : looked;
     const crossed = watches.flatMap((watch) => this.#watch(watch, now));
+    const advanced = allowed && this.#mayAdvance(decisions, watches, advance.want) ? advance.want : 0;
+    if (advanced > 0) this.#count(charges, watches, advanced, now);
     this.#scheduleFlush(charges);
-    return { allowed, decisions, revoked: Object.keys(this.#keys.revoked), epoch: this.#keys.epoch, crossed };
+    const { revoked, epoch } = this.#keys;
+    return { allowed, decisions, revoked: Object.keys(revoked), epoch, crossed, advanced };
+  }
+
+  /**
+   * Whether so many requests may be counted ahead: only far from the end of each quota, so that places counted in
+   * vain keep nobody out; only where nothing is counted that is merely looked at (failed credentials); and only
+   * where no watch would report before the requests are there.
+   */
+  #mayAdvance(decisions: Decision[], watches: Watch[], want: number): boolean {
+    if (want === 0) return false;
+    const far = decisions.every(({ remaining, requests }, i) =>
+      i === 0 ? remaining >= want + ADVANCE_FLOOR : remaining === requests,
+    );
+    return (
+      far &&
+      watches.every(({ name, threshold }) => {
+        const counter = this.#counters.get(name);
+        return counter !== undefined && (counter.reported || counter.count + want <= threshold);
+      })
+    );
+  }
+
+  /** Counts requests ahead (or, negative, uncounts them) in the first charge's window and in the watches. */
+  #count([charge]: Charge[], watches: Watch[], requests: number, now: number): void {
+    if (charge === undefined) return;
+    if (requests > 0) this.#record({ ...charge, cost: requests }, undefined, now);
+    else this.#window(charge).giveBack(-requests);
+    this.#dirty.add(charge.policy);
+    for (const { name } of watches) {
+      const counter = this.#counters.get(name);
+      if (counter !== undefined) counter.count = Math.max(0, counter.count + requests);
+    }
   }
 
   async giveBack(charges: Charge[]): Promise<void> {

@@ -189,3 +189,29 @@ describe("limiters that fail", () => {
     expect(statuses).toEqual([200, 200, 200, 429, 429]);
   });
 });
+
+describe("requests counted ahead", () => {
+  const charge = { policy: "ip" as const, requests: 2000, windowSeconds: 3600, cost: 1 };
+  const failures = { policy: "auth_failed" as const, requests: 20, windowSeconds: 300, cost: 0 };
+  const watch = { name: "requests", threshold: 100, windowSeconds: 3600 };
+  const limiter = () => env.RATE_LIMITER.get(env.RATE_LIMITER.idFromName(`ip:${freshAddress()}`));
+
+  it("are counted before they are admitted, and uncounted when they are handed back", async () => {
+    const object = limiter();
+    const first = await object.take([charge, failures], [watch], { want: 10, unused: 0 });
+    expect(first.advanced).toBe(10);
+    const second = await object.take([charge, failures], [watch], { want: 0, unused: 4 });
+    expect(second.decisions[0]?.remaining).toBe(2000 - 1 - 10 - 1 + 4);
+  });
+
+  it("are refused near the end of the quota, near a watch, and after a failed credential", async () => {
+    const object = limiter();
+    const small = { ...charge, requests: 1000 };
+    expect((await object.take([small], [], { want: 1, unused: 0 })).advanced).toBe(0);
+    await object.take([charge], [watch], { want: 0, unused: 0 });
+    expect((await object.take([charge], [watch], { want: 99, unused: 0 })).advanced).toBe(0);
+    expect((await object.take([charge], [watch], { want: 32, unused: 0 })).advanced).toBe(32);
+    await object.take([{ ...failures, cost: 1 }]);
+    expect((await object.take([charge, failures], [watch], { want: 10, unused: 0 })).advanced).toBe(0);
+  });
+});

@@ -39,7 +39,8 @@ export function limitAddress(policyOf: (c: AppContext) => OperationPolicy | null
       threshold: c.get("config").SUSPICIOUS_REQUESTS,
       windowSeconds: HOUR_SECONDS,
     };
-    const answer = await take(c, addressOf(c), charges, policy !== null && FAIL_OPEN.has(policy), [requests]);
+    const failOpen = policy !== null && FAIL_OPEN.has(policy);
+    const answer = await take(c, addressOf(c), charges, failOpen, [requests], true);
     if (!answer.allowed) throw rateLimited(answer.decisions);
     c.set("failedCredentials", answer.decisions[1]);
     await next();
@@ -59,6 +60,7 @@ export function limitFailedCredentials(access: Access) {
     if (spent?.allowed === false) throw rateLimited([spent]);
     await next();
     if (!(c.error instanceof DevFlowError) || !FAILED_CREDENTIAL.has(c.error.code)) return;
+    c.get("services").gate.askAgain(addressOf(c));
     const charge = chargeOf("auth_failed", c.get("services").policies.auth_failed, 1);
     const answer = await take(c, addressOf(c), [charge], false, [{ ...BURST, name: "failed_credentials" }]);
     if (answer.allowed) return;
@@ -132,10 +134,11 @@ async function take(
   charges: Charge[],
   failOpen: boolean,
   watches: Watch[] = [],
+  ahead = false,
 ): Promise<GateAnswer> {
   const { gate, limiters, events } = c.get("services");
   try {
-    const answer = await gate.take(limiters, subject, charges, { failOpen, watches });
+    const answer = await gate.take(limiters, subject, charges, { failOpen, watches, ahead });
     if (answer.source === "fallback" && gate.reportDue()) {
       events.record({ type: "limiter_unavailable", detail: { mode: "open" } });
     }
