@@ -1,4 +1,6 @@
 import type { IndexingMessage } from "../core/ports.ts";
+import { insertGarbage } from "../db/blob-garbage.ts";
+import type { Database } from "../db/database.ts";
 import { writeIndexStates } from "../db/file-index-state.ts";
 import { selectFiles } from "../db/files.ts";
 import { finishJobFiles } from "../db/job-files.ts";
@@ -20,6 +22,7 @@ export async function failMessage(
   const now = deps.now();
   if (message.kind !== "index") {
     await failJob(db, message.jobId, detail, now);
+    await forgetSpool(db, message, now);
     return;
   }
   const { workspaceId, jobId, files } = message;
@@ -57,4 +60,14 @@ export async function failMessage(
     ),
     finishJob(db, jobId, now),
   ]);
+}
+
+/** The archive of a job that failed is kept for some hours, in which a retry takes it back. */
+async function forgetSpool(
+  db: Database,
+  { workspaceId, jobId }: IndexingMessage,
+  now: number,
+): Promise<void> {
+  const [job] = await selectJob(db, workspaceId, jobId);
+  if (job?.spec.spool !== undefined) await insertGarbage(db, workspaceId, [job.spec.spool], now);
 }

@@ -1,9 +1,12 @@
 import { z } from "@hono/zod-openapi";
 import { pathOfEntry } from "../../core/entry-key.ts";
-import { viewJob, viewJobFiles, viewJobs } from "../../indexing/job.ts";
+import { cancelJob, retryJob } from "../../indexing/control-job.ts";
+import { type JobView, viewJob, viewJobFiles, viewJobs } from "../../indexing/job.ts";
+import { watchJob } from "../../indexing/watch-job.ts";
 import { workspaceOf } from "../context.ts";
+import { eventStream, type ServerEvent } from "../event-stream.ts";
 import { defineRoute } from "../route.ts";
-import { JOB_FILE_STATUSES, JobFileSchema, JobSchema, jobBody } from "../schemas/job.ts";
+import { JOB_FILE_STATUSES, JobFileSchema, JobSchema, jobBody, jobLocation } from "../schemas/job.ts";
 import { PAGE_QUERY, pageSchema } from "../schemas/page.ts";
 
 const PARAMS = z.object({ id: z.string().max(100) });
@@ -66,4 +69,58 @@ export const jobRoutes = [
       return c.json({ items, next_cursor: page.nextCursor });
     },
   }),
+  defineRoute({
+    method: "get",
+    path: "/v1/jobs/{id}/events",
+    summary: "A job's progress, as server-sent events",
+    description:
+      "`progress` with the job as it stands, at once and at each change; then `done` with the job as it ended. " +
+      "Lasts ten minutes at most: whoever comes back, with or without `Last-Event-ID`, begins at the present state.",
+    tag: "Jobs",
+    access: "workspace",
+    limit: "poll",
+    params: PARAMS,
+    responses: { 200: { description: "The events.", contentType: "text/event-stream" } },
+    handle: (c, { params }) =>
+      eventStream(c, "workspace", (signal) =>
+        jobEvents(watchJob(c.get("services"), workspaceOf(c).workspaceId, params.id, signal)),
+      ),
+  }),
+  defineRoute({
+    method: "post",
+    path: "/v1/jobs/{id}/cancel",
+    summary: "End a job that is under way",
+    description:
+      "What it has done stays. Files that it would have indexed wait for a retry or `POST /v1/index`.",
+    tag: "Jobs",
+    access: "index",
+    limit: "default",
+    params: PARAMS,
+    responses: { 200: { description: "The job, cancelled.", schema: JobSchema } },
+    async handle(c, { params }) {
+      return c.json(jobBody(await cancelJob(c.get("services"), workspaceOf(c).workspaceId, params.id)));
+    },
+  }),
+  defineRoute({
+    method: "post",
+    path: "/v1/jobs/{id}/retry",
+    summary: "Take up what failed of a job, or what was left when it was cancelled",
+    tag: "Jobs",
+    access: "index",
+    limit: "default",
+    params: PARAMS,
+    responses: { 202: { description: "The job, under way again.", schema: JobSchema } },
+    async handle(c, { params }) {
+      const job = await retryJob(c.get("services"), workspaceOf(c).workspaceId, params.id);
+      return c.json(jobBody(job), 202, { location: jobLocation(job.id) });
+    },
+  }),
 ];
+
+async function* jobEvents(states: AsyncIterable<JobView>): AsyncGenerator<ServerEvent> {
+  for await (const job of states) {
+    const body = jobBody(job);
+    yield { name: "progress", id: `${job.updatedAt}`, body };
+    if (job.finishedAt !== null) yield { name: "done", id: `${job.updatedAt}-done`, body };
+  }
+}
