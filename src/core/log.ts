@@ -1,3 +1,5 @@
+import { redact } from "./security-event.ts";
+
 /** One line of JSON for each entry; `logger` and `level` come first, so that a reader can grep. */
 export type LogLevel = "debug" | "info" | "warning" | "error";
 export type LogFields = Record<string, string | number | boolean | null | undefined>;
@@ -27,7 +29,7 @@ export const consoleSink: LogSink = (level, line) => {
 export function createLogger(threshold: LogLevel, sink: LogSink = consoleSink, base: LogFields = {}): Logger {
   const write = (level: LogLevel, message: string, fields: LogFields) => {
     if (ORDER[level] < ORDER[threshold]) return;
-    sink(level, JSON.stringify({ level, time: new Date().toISOString(), message, ...base, ...fields }));
+    sink(level, logLine({ level, time: new Date().toISOString(), message, ...base, ...fields }));
   };
   return {
     debug: (message, fields = {}) => write("debug", message, fields),
@@ -36,6 +38,20 @@ export function createLogger(threshold: LogLevel, sink: LogSink = consoleSink, b
     error: (message, cause, fields = {}) => write("error", message, { ...fields, error: describe(cause) }),
     with: (fields) => createLogger(threshold, sink, { ...base, ...fields }),
   };
+}
+
+/** What JSON leaves as it is, but a reader of the line would be misled by: see `escapeForLog`. */
+const MISLEADING = /[\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g;
+
+/** The entry as one line of JSON that shows all it holds, but for what looks like a credential. */
+export function logLine(entry: Record<string, unknown>): string {
+  const json = JSON.stringify(entry, (_name, value: unknown) =>
+    typeof value === "string" ? redact(value) : value,
+  );
+  return json.replace(
+    MISLEADING,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
 }
 
 /** Name, message and stack of an error and of its causes, in one string. */

@@ -1,4 +1,5 @@
 import { DevFlowError } from "../core/errors.ts";
+import { describe } from "../core/log.ts";
 import type { AppContext } from "./context.ts";
 
 /** RFC 9457. The only place that renders a failure. Unknown errors are logged whole and answered as `internal`. */
@@ -7,6 +8,9 @@ export function problem(c: AppContext, thrown: unknown): Response {
     thrown instanceof DevFlowError ? thrown : new DevFlowError("internal", "Something failed on our side.");
   if (error !== thrown) c.get("log").error("unhandled error", thrown);
   else if (error.status >= 500) c.get("log").error(error.message, error, { code: error.code });
+  // In development alone: a cause may quote what was sent.
+  else if (c.get("config")?.DEBUG)
+    c.get("log").debug(error.message, { code: error.code, error: describe(error) });
   const body = problemBody(error, c.get("requestId"));
   return c.body(JSON.stringify(body), error.status as 500, {
     "content-type": "application/problem+json",

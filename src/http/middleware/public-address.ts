@@ -15,6 +15,9 @@ export function requireKnownHost() {
   });
 }
 
+/** Headers that carry somebody's secret. */
+const CREDENTIAL_HEADERS = ["authorization", "x-openai-key"];
+
 /**
  * Plain HTTP: a reader without a credential is sent on to HTTPS (308 keeps the method). Everything else is
  * refused, since what was sent has been seen on the way: a redirect would hide that from whoever configured the
@@ -26,7 +29,7 @@ export function requireHttps() {
     if (url.protocol === "https:") return next();
     if (c.get("config").ENVIRONMENT === "development" && isLoopback(url.hostname)) return next();
     const { method } = c.req;
-    const withCredential = c.req.header("authorization") !== undefined;
+    const withCredential = CREDENTIAL_HEADERS.some((name) => c.req.header(name) !== undefined);
     if (withCredential) {
       c.get("services").events.record({
         type: "insecure_transport",
