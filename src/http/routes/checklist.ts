@@ -4,6 +4,7 @@ import { checklist } from "../../audit/checklist.ts";
 import { measureFacts } from "../../audit/measured-facts.ts";
 import { weakness } from "../../config.ts";
 import type { PolicyName } from "../../core/policy-names.ts";
+import { Secret } from "../../core/secret.ts";
 import { POLICY_DEFAULTS } from "../../limits/policy.ts";
 import type { AppContext } from "../context.ts";
 import { defineRoute, type Route } from "../route.ts";
@@ -28,7 +29,7 @@ export function checklistRoutes(routes: () => readonly Route[]): Route[] {
       limit: "default",
       responses: { 200: { description: "The items.", schema: z.object({ items: z.array(ItemSchema) }) } },
       async handle(c) {
-        const measured = await measureFacts(c.get("services"), secretsOf(c));
+        const measured = await measureFacts(c.get("services"), rotatedSecrets(c));
         return c.json({ items: checklist({ ...configuredFacts(c, routes()), ...measured }) });
       },
     }),
@@ -65,16 +66,20 @@ export function checklistRoutes(routes: () => readonly Route[]): Route[] {
   ];
 }
 
-function secretsOf(c: AppContext) {
-  const { ROOT_API_KEY, JWT_SECRET } = c.get("config");
-  return { ROOT_API_KEY, JWT_SECRET };
+/** Every secret that is set and has an age; the previous JWT secret is only there to be removed. */
+function rotatedSecrets(c: AppContext): Record<string, Secret> {
+  const set = Object.entries(c.get("config")).filter(
+    (entry): entry is [string, Secret] => entry[1] instanceof Secret && entry[0] !== "JWT_SECRET_PREVIOUS",
+  );
+  return Object.fromEntries(set);
 }
 
 function configuredFacts(c: AppContext, routes: readonly Route[]) {
   const config = c.get("config");
   const { policies } = c.get("services");
   const url = new URL(c.req.url);
-  const secrets = Object.entries(secretsOf(c)).map(
+  const { ROOT_API_KEY, JWT_SECRET } = config;
+  const secrets = Object.entries({ ROOT_API_KEY, JWT_SECRET }).map(
     ([name, value]) => [name, weakness(value.reveal())] as const,
   );
   const quotas = (Object.keys(policies) as PolicyName[]).map(
