@@ -6,14 +6,18 @@ import type { IndexingMessage } from "./core/ports.ts";
 import { noteJobError } from "./db/jobs.ts";
 import { unpackArchive } from "./files/archive.ts";
 import { runDeletion } from "./files/run-deletion.ts";
+import { eraseWorkspace } from "./indexing/erase-workspace.ts";
 import { expandJob } from "./indexing/expand-job.ts";
 import { failMessage } from "./indexing/fail-files.ts";
 import { indexFiles } from "./indexing/index-files.ts";
 import { pauseForBudget } from "./indexing/pause.ts";
 import type { Services } from "./services.ts";
 
-/** Messages worked on side by side: each holds a few hundred vectors, and a Worker has 128 MB. */
-const WIDTH = 2;
+/**
+ * Messages worked on side by side: while one waits for the embedder another waits for the vector store. Each holds 300
+ * vectors at most, and a Worker has 128 MB.
+ */
+const WIDTH = 4;
 /** Waits between deliveries grow threefold from the first to the longest: five of them take eight minutes. */
 const FIRST_DELAY_SECONDS = 5;
 const LONGEST_DELAY_SECONDS = 300;
@@ -31,6 +35,7 @@ const HANDLERS: Handlers = {
   index: indexFiles,
   expand: expandJob,
   delete: runDeletion,
+  delete_workspace: eraseWorkspace,
   archive: unpackArchive,
 };
 
@@ -59,6 +64,7 @@ async function handle(services: Services, message: IndexingMessage): Promise<voi
   try {
     await handler(services, message);
   } catch (error) {
+    if (message.kind === "delete_workspace") throw error;
     if (error instanceof BudgetExhaustedError) return waitForBudget(services, message, error);
     // What no retry mends is told at once.
     if (!(error instanceof DevFlowError) || error.retryable) throw error;
@@ -78,6 +84,8 @@ async function waitForBudget(
 }
 
 async function giveUp(services: Services, message: IndexingMessage): Promise<void> {
+  // What is to be erased is erased: the cron takes it up again, as often as it needs.
+  if (message.kind === "delete_workspace") return;
   services.log.error("gave up on a message", new Error("retries are spent"), {
     kind: message.kind,
     job_id: message.jobId,

@@ -6,8 +6,8 @@ import { metadataOf } from "../core/vector-metadata.ts";
 import type { IndexingDeps } from "./deps.ts";
 import type { ChunkToIndex, SourceToIndex } from "./read-sources.ts";
 
-/** Vectors held in memory at once: 600 of 1,536 numbers are 7 MB, and as many again on their way in and out. */
-const WINDOW = 600;
+/** Vectors that one message holds in memory at once: 300 of 1,536 numbers are 4 MB, and as many again in and out. */
+const WINDOW = 300;
 
 /** A chunk with the id that the index gave it, and where its vector comes from. */
 export interface ChunkWrite {
