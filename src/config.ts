@@ -105,6 +105,8 @@ const settings = z.object({
   RATE_LIMIT_MULTIPLIER: z.coerce.number().min(1).max(1_000_000).default(1),
   /** Requests an hour from one address that are reported as `suspicious_activity`; never multiplied. */
   SUSPICIOUS_REQUESTS: z.coerce.number().int().min(1).max(MAX_QUOTA).default(1000),
+  /** Tokens an hour of one workspace that are reported as `suspicious_activity`. */
+  SUSPICIOUS_TOKENS: z.coerce.number().int().min(1000).max(MAX_QUOTA).default(5_000_000),
 
   /** Where alerts go, signed as in Standard Webhooks: https and a public name. */
   ALERT_WEBHOOK_URL: z.string().refine(isPublicHttps).optional(),

@@ -1,6 +1,8 @@
 import { sendAlert } from "./audit/alert.ts";
 import { createSecurityEvents, WaitingEvents } from "./audit/event.ts";
+import { NETWORK_NOTED_MS } from "./audit/networks.ts";
 import { READINESS_KEPT_MS, type Readiness } from "./audit/readiness.ts";
+import { noteSpend, watchedEmbedder } from "./audit/spend.ts";
 import type { AuthenticateDeps } from "./auth/authenticate.ts";
 import { type FetchJwks, JwksCache } from "./auth/jwks.ts";
 import { KeyCache } from "./auth/key-cache.ts";
@@ -52,6 +54,8 @@ export interface Services {
   /** Asks the embedding server whether it is there; costs nothing. */
   embedderProbe: (() => Promise<void>) | null;
   readiness: Lru<Readiness>;
+  /** Networks that this isolate noted of keys. */
+  networks: Lru<true>;
   events: SecurityEvents;
   /** Signs where lists go on. */
   cursors: Cursors;
@@ -74,7 +78,11 @@ export interface Isolate {
   waitingEvents: WaitingEvents;
   policies: PolicyTable;
   readiness: Lru<Readiness>;
+  networks: Lru<true>;
 }
+
+/** Some 1 MB. */
+const MAX_NETWORKS = 10_000;
 
 /** @param fetchJwks how the keys of other issuers are fetched. */
 export function createIsolate(
@@ -89,6 +97,7 @@ export function createIsolate(
     waitingEvents: new WaitingEvents(),
     policies: policyTable(config),
     readiness: new Lru(1, READINESS_KEPT_MS),
+    networks: new Lru(MAX_NETWORKS, NETWORK_NOTED_MS),
   };
 }
 
@@ -117,13 +126,19 @@ export function createServices(
   const metered = lazy(() => openAiEmbedder(config, { unanswered: false }));
   const budgetOf = (workspaceId: string): Budget => env.BUDGET.get(env.BUDGET.idFromName(workspaceId));
   const vectors = lazy(() => chromaVectorStore(config));
+  const limiters: Limiters = (subject) => env.RATE_LIMITER.get(env.RATE_LIMITER.idFromName(subject));
   return {
     db,
     blobs: env.BLOBS,
     queue: indexingQueue(env.INDEXING),
     embedderFor(workspaceId, monthlyTokens) {
-      if (monthlyTokens === null) return embedder();
-      return budgetedEmbedder(metered(), {
+      const spend = { limiters, events, thresholdTokens: config.SUSPICIOUS_TOKENS };
+      const noted = (work: Promise<void>) =>
+        background(work.catch((cause) => log.error("tokens are not counted", cause)));
+      const watched = (one: Embedder) =>
+        watchedEmbedder(one, (spent) => noted(noteSpend(spend, workspaceId, spent)));
+      if (monthlyTokens === null) return watched(embedder());
+      return budgetedEmbedder(watched(metered()), {
         budget: budgetOf(workspaceId),
         monthlyTokens,
         maxTokens: config.EMBEDDING_MAX_TOKENS,
@@ -141,7 +156,7 @@ export function createServices(
     // The class implements the port; the stub's own type wraps each result for RPC.
     workspaceIndex: (workspaceId) =>
       env.WORKSPACE_INDEX.get(env.WORKSPACE_INDEX.idFromName(workspaceId)) as unknown as WorkspaceIndex,
-    limiters: (subject) => env.RATE_LIMITER.get(env.RATE_LIMITER.idFromName(subject)),
+    limiters,
     authentication: {
       db,
       rootKey: config.ROOT_API_KEY,
@@ -159,6 +174,7 @@ export function createServices(
     policies: isolate.policies,
     embedderProbe: embedderProbe(config),
     readiness: isolate.readiness,
+    networks: isolate.networks,
     cursors: new Cursors(config.JWT_SECRET),
     events,
     log,

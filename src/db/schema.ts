@@ -230,6 +230,21 @@ export const securityEvents = sqliteTable(
   ],
 );
 
+/** Networks (IPv4 /24, IPv6 /48) that a key was used from, so that a new one can be told. */
+export const keyNetworks = sqliteTable(
+  "key_networks",
+  {
+    /** The key's bucket, which its tokens and rotated successors share; `root` for the root key. */
+    bucketId: text("bucket_id").notNull(),
+    network: text().notNull(),
+    /** Null for the root key. */
+    workspaceId: text("workspace_id"),
+    firstAt: integer("first_at").notNull(),
+    lastAt: integer("last_at").notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.bucketId, t.network] }), index("key_networks_last").on(t.lastAt)],
+);
+
 /** Facts that a person attests or that the cron measures: name → time and detail. Read by the checklist. */
 export const attestations = sqliteTable("attestations", {
   name: text().primaryKey(),

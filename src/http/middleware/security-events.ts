@@ -1,5 +1,7 @@
 import { createMiddleware } from "hono/factory";
+import { noteNetwork } from "../../audit/networks.ts";
 import { DevFlowError, type ErrorCode } from "../../core/errors.ts";
+import type { Principal } from "../../core/principal.ts";
 import type { SecurityEventType } from "../../core/security-event.ts";
 import type { AppContext, AppEnv } from "../context.ts";
 import { watchScopes } from "./rate-limit.ts";
@@ -16,14 +18,27 @@ const EVENT_OF: Partial<Record<ErrorCode, SecurityEventType>> = {
   budget_exhausted: "budget_exhausted",
 };
 
-/** After the answer: tells of what was refused, and of every use of the root key. */
+/** After the answer: tells of what was refused, of every use of the root key, and of a key on a new network. */
 export function securityEvents() {
   return createMiddleware<AppEnv>(async function securityEventsMiddleware(c, next) {
     await next();
     const { error } = c;
     if (error instanceof DevFlowError) recordRefusal(c, error);
-    if (c.get("principal")?.kind === "root") record(c, "root_used", { status: c.res.status });
+    const principal = c.get("principal");
+    if (principal?.kind === "root") record(c, "root_used", { status: c.res.status });
+    // A credential that nobody has confirmed may be a revoked one.
+    if (principal !== undefined && (principal.kind === "root" || c.get("confirmed")))
+      watchNetwork(c, principal);
   });
+}
+
+function watchNetwork(c: AppContext, principal: Principal): void {
+  const services = c.get("services");
+  const use = { principal, ip: c.get("ip"), route: c.get("route") ?? null, requestId: c.get("requestId") };
+  const noting = noteNetwork(services, use).catch((cause) =>
+    c.get("log").error("the network of a key is not noted", cause),
+  );
+  services.background(noting);
 }
 
 function recordRefusal(c: AppContext, error: DevFlowError): void {
