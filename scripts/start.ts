@@ -10,6 +10,7 @@ Runs DevFlow on this machine: Chroma, an embedding server, and the Worker with i
 
   --no-index   do not index DevFlow's own source on the first start
   --https      serve HTTPS with a local certificate
+  --watch      rebuild when the sources change; work that waits in the queue is held up then
   --verbose    show the logs of all processes
   --help       this text
 
@@ -30,6 +31,7 @@ async function main(): Promise<void> {
     options: {
       "no-index": { type: "boolean", default: false },
       https: { type: "boolean", default: false },
+      watch: { type: "boolean", default: false },
       verbose: { type: "boolean", default: false },
       help: { type: "boolean", short: "h", default: false },
     },
@@ -50,6 +52,7 @@ async function main(): Promise<void> {
 interface StartOptions {
   "no-index": boolean;
   https: boolean;
+  watch: boolean;
   verbose: boolean;
 }
 
@@ -61,6 +64,7 @@ async function run(options: StartOptions, interruption: AbortSignal): Promise<vo
     host,
     port,
     https: options.https,
+    watch: options.watch,
     verbose: options.verbose,
     signal: interruption,
     onProgress: (part) => console.log(`${seconds(began).padStart(7)}  ${part}`),

@@ -39,7 +39,7 @@ export class EmbeddingPool {
   }
 
   /**
-   * @param threads processor cores to use; each holds the model in memory of its own, about 50 MB.
+   * @param threads processor cores to use; each holds the model in memory of its own, about 80 MB.
    * @param onFailure told when a thread has failed; the pool then refuses all work.
    */
   static async open(

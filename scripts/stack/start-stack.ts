@@ -20,6 +20,8 @@ export interface StackOptions {
   /** Settings of the Worker, over those in the environment. */
   settings?: WorkerSettings;
   https?: boolean;
+  /** Rebuilds the Worker when its sources change; what waits in its queues is then lost until the next cron run. */
+  watch?: boolean;
   /** Copies the logs of all processes to this one's output. */
   verbose?: boolean;
   /** Called as each part comes up. */
@@ -101,6 +103,7 @@ async function bringUp(launch: Launch, options: StackOptions): Promise<Omit<Stac
     port: options.port ?? 8000,
     settings,
     https: options.https ?? false,
+    watch: options.watch ?? false,
   });
   progress("the Worker is up");
 

@@ -24,22 +24,22 @@ const MARKER = "README.txt";
 const MARKER_TEXT =
   "State of a local DevFlow. Deleting this folder deletes what was indexed, and its keys.\n";
 
+const ADVICE = "Set DEVFLOW_STATE to a new or empty folder.";
+
 /**
  * Where the local stack keeps everything: `DEVFLOW_STATE`, else `.devflow` in the project. Mode 700.
  * Errors: the folder holds something else, whose permissions are not ours to change.
  */
 export function openState(folder = process.env["DEVFLOW_STATE"] || defaultFolder()): State {
   const root = resolve(folder);
-  const names = existsSync(root) ? readdirSync(root) : [];
-  if (names.length > 0 && !names.includes(MARKER) && !names.includes("secrets.json")) {
-    throw new StackFailure(
-      `${root} holds other things than DevFlow's state. Set DEVFLOW_STATE to a new or empty folder.`,
-    );
+  try {
+    prepare(root);
+  } catch (cause) {
+    if (cause instanceof StackFailure) throw cause;
+    throw new StackFailure(`${root} cannot hold the state: ${(cause as Error).message}. ${ADVICE}`, {
+      cause,
+    });
   }
-  mkdirSync(root, { recursive: true });
-  chmodSync(root, 0o700);
-  writeFileSync(join(root, MARKER), MARKER_TEXT);
-  mkdirSync(join(root, "logs"), { recursive: true });
   return {
     root,
     path: (...names) => join(root, ...names),
@@ -52,6 +52,17 @@ export function openState(folder = process.env["DEVFLOW_STATE"] || defaultFolder
     },
     writeJson: (name, value) => writePrivately(join(root, name), `${JSON.stringify(value, null, 2)}\n`),
   };
+}
+
+function prepare(root: string): void {
+  const names = existsSync(root) ? readdirSync(root) : [];
+  if (names.length > 0 && !names.includes(MARKER) && !names.includes("secrets.json")) {
+    throw new StackFailure(`${root} holds other things than DevFlow's state. ${ADVICE}`);
+  }
+  mkdirSync(root, { recursive: true });
+  chmodSync(root, 0o700);
+  writeFileSync(join(root, MARKER), MARKER_TEXT);
+  mkdirSync(join(root, "logs"), { recursive: true });
 }
 
 function defaultFolder(): string {

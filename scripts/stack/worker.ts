@@ -1,9 +1,10 @@
+import { join } from "node:path";
 import { type Child, type Launch, startChild, untilReady } from "./child.ts";
 import { freePort } from "./ports.ts";
 import { toEnvFile, type WorkerSettings } from "./settings.ts";
 import { writePrivately } from "./state.ts";
 import { trustLocalCertificate } from "./trust.ts";
-import { PROJECT, WRANGLER, wranglerEnvironment } from "./wrangler.ts";
+import { wranglerEnvironment } from "./wrangler.ts";
 
 const READY_MS = 120_000;
 const ATTEMPTS = 3;
@@ -15,10 +16,12 @@ export interface WorkerOptions {
   settings: WorkerSettings;
   /** Serve a certificate of wrangler's own making. */
   https: boolean;
+  /** Rebuild when the sources change. */
+  watch: boolean;
 }
 
 /**
- * `wrangler dev` on the project. Settings travel in a file of mode 600: `ps` would show them on a command line.
+ * The Worker under wrangler. Settings travel in a file of mode 600: `ps` would show them on a command line.
  * A port that another process takes after it was found free is given up for the next one.
  */
 export async function startWorker(
@@ -29,7 +32,7 @@ export async function startWorker(
   writePrivately(envFile, toEnvFile(options.settings));
   for (let attempt = 1; ; attempt++) {
     const port = await freePort(options.host, options.port);
-    const child = await launchWrangler(launch, options, envFile, port);
+    const child = launchWrangler(launch, options, envFile, port);
     const url = `${options.https ? "https" : "http"}://${authority(options.host, port)}`;
     try {
       if (options.https) await trustLocalCertificate(child, port);
@@ -42,23 +45,16 @@ export async function startWorker(
   }
 }
 
-async function launchWrangler(
-  launch: Launch,
-  options: WorkerOptions,
-  envFile: string,
-  port: number,
-): Promise<Child> {
-  const inspectorPort = await freePort("127.0.0.1", 0);
+function launchWrangler(launch: Launch, options: WorkerOptions, envFile: string, port: number): Child {
   return startChild({
     name: "worker",
     command: process.execPath,
     args: [
-      ...[WRANGLER, "dev", "--cwd", PROJECT],
+      join(import.meta.dirname, "serve-worker.ts"),
       ...["--env-file", envFile, "--persist-to", launch.state.path("cloudflare")],
       ...["--ip", options.host, "--port", String(port)],
-      ...["--inspector-ip", "127.0.0.1", "--inspector-port", String(inspectorPort)],
-      ...["--show-interactive-dev-session", "false", "--log-level", "log"],
-      ...(options.https ? ["--local-protocol", "https"] : []),
+      ...(options.https ? ["--https"] : []),
+      ...(options.watch ? ["--watch"] : []),
     ],
     env: wranglerEnvironment(launch.state),
     launch,

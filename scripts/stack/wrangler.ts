@@ -2,6 +2,7 @@ import { resolve } from "node:path";
 import type { State } from "./state.ts";
 
 export const PROJECT = resolve(import.meta.dirname, "../..");
+export const CONFIG = resolve(PROJECT, "wrangler.toml");
 export const WRANGLER = resolve(PROJECT, "node_modules/wrangler/bin/wrangler.js");
 
 /** Keeps wrangler from calling out and from asking, and what it writes about itself within the state folder. */

@@ -32,6 +32,12 @@ describe("the state folder", () => {
     expect(statSync(folder).mode & 0o777).toBe(0o755);
   });
 
+  it("says what to do where it cannot be", () => {
+    const file = join(folder, "file");
+    writeFileSync(file, "");
+    expect(() => openState(join(file, "state"))).toThrow(/Set DEVFLOW_STATE/);
+  });
+
   it("opens again, whatever a crash cut off", () => {
     const state = openState(folder);
     writeFileSync(state.path("workspace.json"), '{"workspaceId": "ws_');

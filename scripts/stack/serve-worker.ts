@@ -1,0 +1,32 @@
+import { parseArgs } from "node:util";
+import { unstable_startWorker } from "wrangler";
+import { CONFIG } from "./wrangler.ts";
+
+/**
+ * What `wrangler dev` does, through wrangler's own programming interface, which can also leave the sources
+ * unwatched: a rebuild restarts the Worker, and the queues, which wrangler keeps in memory, lose what waits in
+ * them. A process of its own, so that it can be ended whatever it does.
+ */
+const { values } = parseArgs({
+  options: {
+    "env-file": { type: "string", default: "" },
+    "persist-to": { type: "string", default: "" },
+    ip: { type: "string", default: "127.0.0.1" },
+    port: { type: "string", default: "8000" },
+    https: { type: "boolean", default: false },
+    watch: { type: "boolean", default: false },
+  },
+});
+
+const worker = await unstable_startWorker({
+  config: CONFIG,
+  envFiles: [values["env-file"]],
+  dev: {
+    persist: values["persist-to"],
+    server: { hostname: values.ip, port: Number(values.port), secure: values.https },
+    inspector: false,
+    watch: values.watch,
+    logLevel: "log",
+  },
+});
+await worker.ready;
