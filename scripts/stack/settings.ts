@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from "node:fs";
+import { chmodSync, existsSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { parseEnv } from "node:util";
 import { SETTING_NAMES } from "../../src/config.ts";
@@ -16,10 +16,7 @@ const NEVER_TAKEN = new Set(["ENVIRONMENT"]);
  * before. Only names that the Worker knows are taken.
  */
 export function givenSettings(environment: NodeJS.ProcessEnv = process.env): WorkerSettings {
-  const files = [".env", ".dev.vars"].map((name) => {
-    const path = join(PROJECT, name);
-    return existsSync(path) ? parseEnv(readFileSync(path, "utf8")) : {};
-  });
+  const files = [".env", ".dev.vars"].map((name) => readSettings(join(PROJECT, name)));
   const all: NodeJS.Dict<string> = Object.assign({}, ...files, environment);
   return Object.fromEntries(
     SETTING_NAMES.flatMap((name) => {
@@ -27,6 +24,19 @@ export function givenSettings(environment: NodeJS.ProcessEnv = process.env): Wor
       return value === undefined || value === "" || NEVER_TAKEN.has(name) ? [] : [[name, value]];
     }),
   );
+}
+
+/** A file of settings, which may hold secrets: others on this machine lose the right to read it (mode 600). */
+export function readSettings(path: string): NodeJS.Dict<string> {
+  if (!existsSync(path)) return {};
+  if ((statSync(path).mode & 0o077) !== 0) {
+    try {
+      chmodSync(path, 0o600);
+    } catch {
+      // Somebody else's file, or a file system without modes: reading it is what was asked for.
+    }
+  }
+  return parseEnv(readFileSync(path, "utf8"));
 }
 
 /**

@@ -1,10 +1,10 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import fc from "fast-check";
 import { afterAll, describe, expect, it } from "vitest";
 import { unstable_getVarsForDev } from "wrangler";
-import { givenSettings, toEnvFile } from "../../scripts/stack/settings.ts";
+import { givenSettings, readSettings, toEnvFile } from "../../scripts/stack/settings.ts";
 import { findError } from "../../scripts/stack/worker.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "devflow-settings-"));
@@ -60,6 +60,19 @@ describe("givenSettings", () => {
 
   it("stays a development environment whatever a shell says", () => {
     expect(givenSettings({ ENVIRONMENT: "production" })).not.toHaveProperty("ENVIRONMENT");
+  });
+});
+
+describe("readSettings", () => {
+  it("takes the right to read the file from everybody else", () => {
+    const file = join(folder, ".dev.vars");
+    writeFileSync(file, "OPENAI_API_KEY=one\n", { mode: 0o644 });
+    expect(readSettings(file)).toEqual({ OPENAI_API_KEY: "one" });
+    expect(statSync(file).mode & 0o777).toBe(0o600);
+  });
+
+  it("finds nothing in a file that is not there", () => {
+    expect(readSettings(join(folder, "absent"))).toEqual({});
   });
 });
 
