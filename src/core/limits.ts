@@ -32,4 +32,6 @@ export const LIMITS = {
   workspaceBytes: 10 * 1024 * MIB,
   workspaceKeys: 100,
   workspaceRunningJobs: 10,
+  /** No backup is kept longer: what was deleted is gone from all of them by then. */
+  backupDays: 30,
 } as const;

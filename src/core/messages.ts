@@ -13,6 +13,7 @@ export const IndexingMessageSchema = z.discriminatedUnion("kind", [
   z.object({ ...base, kind: z.literal("expand"), afterPath: z.string() }),
   z.object({ ...base, kind: z.literal("archive") }),
   z.object({ ...base, kind: z.literal("delete") }),
+  z.object({ ...base, kind: z.literal("delete_workspace") }),
 ]) satisfies z.ZodType<IndexingMessage>;
 
 /** Bounds of one `index` message: its files are held in memory at once, and are retried together. */

@@ -207,7 +207,9 @@ export type IndexingMessage =
   /** Unpack a spooled archive into files, then index them. */
   | { kind: "archive"; workspaceId: string; jobId: string }
   /** Delete the files that the job selects. */
-  | { kind: "delete"; workspaceId: string; jobId: string };
+  | { kind: "delete"; workspaceId: string; jobId: string }
+  /** Erase a workspace that is marked as deleted. */
+  | { kind: "delete_workspace"; workspaceId: string; jobId: string };
 
 export interface MessageQueue {
   /** @param delaySeconds before the messages are delivered: 0 where it is left out. */

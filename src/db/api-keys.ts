@@ -75,6 +75,14 @@ export function selectKeys(db: Database, workspaceId: string, beforeId: string |
     .limit(limit);
 }
 
+/** The workspace's keys that were not revoked. */
+export function selectUnrevokedKeys(db: Database, workspaceId: string) {
+  return db
+    .select({ id: apiKeys.id, bucketId: apiKeys.bucketId })
+    .from(apiKeys)
+    .where(and(eq(apiKeys.workspaceId, workspaceId), isNull(apiKeys.revokedAt)));
+}
+
 export function updateKey(
   db: Database,
   workspaceId: string | null,

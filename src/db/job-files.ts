@@ -13,13 +13,13 @@ export interface NewJobFile {
   message: string | null;
 }
 
-/** Any number of rows in one parameter; rows that stand already are left as they are. */
+/** Any number of rows in one parameter; rows that stand already are left as they are. None for a job that is gone. */
 export function insertJobFiles(db: Database, jobId: string, rows: readonly NewJobFile[]) {
   return db.run(sql`
     INSERT INTO job_files (job_id, path, generation, status, reason, message)
     SELECT ${jobId}, value ->> 'path', value ->> 'generation', value ->> 'status', value ->> 'reason',
       value ->> 'message'
-    FROM json_each(${JSON.stringify(rows)}) WHERE true
+    FROM json_each(${JSON.stringify(rows)}) WHERE EXISTS (SELECT 1 FROM jobs WHERE id = ${jobId})
     ON CONFLICT (job_id, path) DO NOTHING`);
 }
 

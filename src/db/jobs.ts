@@ -51,6 +51,16 @@ export function selectJob(db: Database, workspaceId: string, id: string) {
     .limit(1);
 }
 
+/** The job that erases a workspace, by its own id or the workspace's: what the root key may see of jobs. */
+export function selectDeletionJob(db: Database, by: { id: string } | { workspaceId: string }) {
+  const named = "id" in by ? eq(jobs.id, by.id) : eq(jobs.workspaceId, by.workspaceId);
+  return db
+    .select()
+    .from(jobs)
+    .where(and(named, eq(jobs.kind, "delete_workspace")))
+    .limit(1);
+}
+
 /** Newest first: job ids sort by time. */
 export function listJobs(db: Database, workspaceId: string, beforeId: string | null, limit: number) {
   return db

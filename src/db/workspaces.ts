@@ -42,6 +42,16 @@ export function updateWorkspace(
   return db.update(workspaces).set(change).where(standing(id)).returning();
 }
 
+/** The workspace, also while it is being deleted. */
+export function selectAnyWorkspace(db: Database, id: string) {
+  return db.select().from(workspaces).where(eq(workspaces.id, id)).limit(1);
+}
+
+/** From here on its keys are refused and nothing of it is found; the job of that name erases it. */
+export function markWorkspaceDeleted(db: Database, id: string, now: number) {
+  return db.update(workspaces).set({ deletedAt: now }).where(standing(id));
+}
+
 function standing(id: string) {
   return and(eq(workspaces.id, id), isNull(workspaces.deletedAt));
 }

@@ -1,4 +1,5 @@
 import { type EmbeddingIdentity, requireSameEmbedding, storedEmbedding } from "../core/embedding-identity.ts";
+import { DevFlowError } from "../core/errors.ts";
 import { sha256Hex } from "../core/hash.ts";
 import { adoptCollection } from "../db/collections.ts";
 import { selectWorkspace, type WorkspaceRow } from "../db/workspaces.ts";
@@ -18,17 +19,22 @@ export async function collectionName(
   return `${workspaceId}-${slug}-${digest}-${dimensions}`;
 }
 
-/** Finds or makes the collection of a workspace for the configured model. */
+/**
+ * Finds or makes the collection of a workspace for the configured model.
+ * Errors: `not_found` for a workspace that is being deleted; nothing is left of the collection then.
+ */
 export async function openModelCollection(
-  deps: Pick<IndexingDeps, "vectors" | "embedder">,
+  deps: Pick<IndexingDeps, "db" | "vectors" | "embedder">,
   workspaceId: string,
 ): Promise<string> {
   const { model, dimensions } = deps.embedder;
-  return deps.vectors.openCollection(await collectionName(workspaceId, deps.embedder), {
-    workspace: workspaceId,
-    model,
-    dimensions,
-  });
+  const name = await collectionName(workspaceId, deps.embedder);
+  const id = await deps.vectors.openCollection(name, { workspace: workspaceId, model, dimensions });
+  // Looked up after it was made: an erasure that begins later finds it.
+  const [workspace] = await selectWorkspace(deps.db, workspaceId);
+  if (workspace !== undefined) return id;
+  await deps.vectors.deleteCollection(name);
+  throw new DevFlowError("not_found", "The workspace is being deleted.");
 }
 
 /**

@@ -3,7 +3,7 @@ import { DevFlowError } from "../core/errors.ts";
 import type { Database } from "../db/database.ts";
 import { countJobFiles } from "../db/job-counts.ts";
 import { type JobFileRow, listJobFiles } from "../db/job-files.ts";
-import { type JobRow, listJobs, selectJob } from "../db/jobs.ts";
+import { type JobRow, listJobs, selectDeletionJob, selectJob } from "../db/jobs.ts";
 import type { JobFileCount, JobFileStatus, JobKind, JobStatus } from "../db/schema.ts";
 
 /** A job as it stands: its row, and what its files add up to. Times are milliseconds since the epoch. */
@@ -40,6 +40,13 @@ export async function viewJob(
   id: string,
 ): Promise<JobView> {
   return viewJobRow(deps, await findJob(deps, workspaceId, id));
+}
+
+/** The job that erases a workspace, for the root key: no other job of any workspace. Errors: `not_found`. */
+export async function viewDeletion(deps: Pick<JobsDeps, "db" | "now">, id: string): Promise<JobView> {
+  const [row] = await selectDeletionJob(deps.db, { id });
+  if (row === undefined) throw new DevFlowError("not_found", "There is no such deletion of a workspace.");
+  return viewJobRow(deps, row);
 }
 
 /** The job that the row stands for; its files are counted where it is not over. */

@@ -38,8 +38,8 @@ export async function sendMessages(
   job: JobRow,
 ): Promise<void> {
   const { id: jobId, workspaceId } = job;
-  if (job.kind === "delete") {
-    await deps.queue.send([{ kind: "delete", workspaceId, jobId }]);
+  if (job.kind === "delete" || job.kind === "delete_workspace") {
+    await deps.queue.send([{ kind: job.kind, workspaceId, jobId }]);
     return;
   }
   if (!job.expanded) {

@@ -1,9 +1,9 @@
 import { z } from "@hono/zod-openapi";
 import { pathOfEntry } from "../../core/entry-key.ts";
 import { cancelJob, retryJob } from "../../indexing/control-job.ts";
-import { type JobView, viewJob, viewJobFiles, viewJobs } from "../../indexing/job.ts";
+import { type JobView, viewDeletion, viewJob, viewJobFiles, viewJobs } from "../../indexing/job.ts";
 import { watchJob } from "../../indexing/watch-job.ts";
-import { workspaceOf } from "../context.ts";
+import { principalOf, workspaceOf } from "../context.ts";
 import { eventStream, type ServerEvent } from "../event-stream.ts";
 import { defineRoute } from "../route.ts";
 import { JOB_FILE_STATUSES, JobFileSchema, JobSchema, jobBody, jobLocation } from "../schemas/job.ts";
@@ -34,13 +34,19 @@ export const jobRoutes = [
     method: "get",
     path: "/v1/jobs/{id}",
     summary: "One job",
+    description: "The root key sees those that delete a workspace, with their receipts; no other.",
     tag: "Jobs",
-    access: "workspace",
+    access: "any",
     limit: "poll",
     params: PARAMS,
     responses: { 200: { description: "The job as it stands.", schema: JobSchema } },
     async handle(c, { params }) {
-      return c.json(jobBody(await viewJob(c.get("services"), workspaceOf(c).workspaceId, params.id)));
+      const services = c.get("services");
+      const job =
+        principalOf(c).kind === "root"
+          ? await viewDeletion(services, params.id)
+          : await viewJob(services, workspaceOf(c).workspaceId, params.id);
+      return c.json(jobBody(job));
     },
   }),
   defineRoute({

@@ -1,10 +1,13 @@
 import { z } from "@hono/zod-openapi";
+import { deleteWorkspace } from "../../auth/delete-workspace.ts";
 import { changeWorkspace, createAdminKey, createWorkspace, getWorkspace } from "../../auth/workspaces.ts";
 import { selectWorkspaces, type WorkspaceRow } from "../../db/workspaces.ts";
+import { viewDeletion } from "../../indexing/job.ts";
 import { resumeWorkspace } from "../../indexing/pause.ts";
 import { actorOf } from "../actor.ts";
 import { listOf, listQuery, readPage } from "../list.ts";
 import { defineRoute } from "../route.ts";
+import { JobAnswerSchema, jobBody, jobLocation } from "../schemas/job.ts";
 import { CreatedKeySchema, keyView, NameSchema, TimeSchema } from "./key-schemas.ts";
 
 const tag = "Credentials";
@@ -140,6 +143,25 @@ export const workspaceRoutes = [
       // Where the answer goes first and this fails, the cron does it.
       if (body.monthly_token_budget !== undefined) services.background(resumeWorkspace(services, row));
       return c.json(workspaceView(row));
+    },
+  }),
+  defineRoute({
+    method: "delete",
+    path: "/v1/workspaces/{id}",
+    summary: "Delete a workspace with all that it holds",
+    description:
+      "Its keys are refused at once. The job's receipt counts what was erased, and says when the last backup that " +
+      "may hold it is gone; the root key reads it at `GET /v1/jobs/{id}`. To ask again gives the same job.",
+    tag,
+    access: "root",
+    limit: "default",
+    params: IdSchema,
+    responses: { 202: { description: "The job that erases it.", schema: JobAnswerSchema } },
+    async handle(c, { params }) {
+      const services = c.get("services");
+      const jobId = await deleteWorkspace(services, actorOf(c), params.id);
+      const job = jobBody(await viewDeletion(services, jobId));
+      return c.json({ job }, 202, { location: jobLocation(jobId) });
     },
   }),
   defineRoute({
