@@ -29,6 +29,8 @@ const QUESTIONS: readonly [question: string, answers: string[]][] = [
   ["the standard schema interface", ["v4/core/standard-schema.ts", "v3/standard-schema.ts"]],
 ];
 const ENOUGH = 8;
+/** Some 8,000 chunks, at what the slowest machine of a shared pool embeds. */
+const INDEXING_MS = 600_000;
 
 interface Answer {
   results: { path: string; start_line: number; end_line: number }[];
@@ -50,7 +52,7 @@ afterAll(async () => {
 });
 
 describe("real code through the API", () => {
-  it("indexes a few hundred files and tells of each", async () => {
+  it("indexes a few hundred files and tells of each", { timeout: INDEXING_MS }, async () => {
     const files = zodSources();
     const job = await client.upload(files);
     expect(job).not.toBeNull();
