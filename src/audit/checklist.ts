@@ -64,7 +64,14 @@ const ATTESTED_DAYS = 180;
 const ROTATION_DAYS = 180;
 const BACKUP_HOURS = 26;
 /** Routes that are meant to be open. */
-const PUBLIC = new Set(["GET /health", "GET /health/ready", "GET /openapi.json", "GET /docs", "GET /"]);
+const PUBLIC = new Set([
+  "GET /health",
+  "GET /health/ready",
+  "GET /openapi.json",
+  "GET /docs",
+  "GET /",
+  "GET /robots.txt",
+]);
 
 /** The production checklist, each item computed from the facts. */
 export function checklist(facts: ChecklistFacts): CheckItem[] {
@@ -149,7 +156,7 @@ function authenticationItem(facts: ChecklistFacts): CheckItem {
     "authentication",
     title,
     "pass",
-    `${closed} of ${facts.routes.length} routes; the rest is health and documentation.`,
+    `${closed} of ${facts.routes.length} routes; the rest is health, documentation and pages.`,
   );
 }
 

@@ -55,7 +55,7 @@ export async function measureFacts(
   const [limiterAnswers, secretsSince, recentEvents, [keys], [limiterFailed], [backup], attested] =
     await Promise.all([
       answers(deps),
-      rememberSecrets(deps, secrets),
+      rememberSecrets(db, secrets, nowMs),
       countEventsSince(db, nowMs - DAY_MS).then(
         ([row]) => row?.count ?? 0,
         (cause) => {
@@ -100,10 +100,11 @@ async function answers({ limiters, log }: MeasureDeps): Promise<boolean> {
  * secret itself, which tells a change and nothing else.
  */
 async function rememberSecrets(
-  deps: MeasureDeps,
+  db: Database,
   secrets: Record<string, Secret>,
+  nowMs: number,
 ): Promise<Record<string, number>> {
-  const known = new Map((await selectAttestations(deps.db)).map((row) => [row.name, row]));
+  const known = new Map((await selectAttestations(db)).map((row) => [row.name, row]));
   const since: Record<string, number> = {};
   for (const [setting, secret] of Object.entries(secrets)) {
     const name = SECRET_PREFIX + setting;
@@ -114,8 +115,8 @@ async function rememberSecrets(
     const row = known.get(name);
     if (row?.detail === fingerprint) since[setting] = row.at;
     else {
-      since[setting] = deps.now();
-      await upsertAttestation(deps.db, { name, at: deps.now(), detail: fingerprint });
+      since[setting] = nowMs;
+      await upsertAttestation(db, { name, at: nowMs, detail: fingerprint });
     }
   }
   return since;

@@ -1,6 +1,12 @@
 import { DevFlowError } from "../core/errors.ts";
 import { equalSecrets } from "../core/hash.ts";
-import type { KeyStanding, Principal, Scope, WorkspacePrincipal } from "../core/principal.ts";
+import {
+  type KeyStanding,
+  type Principal,
+  ROOT,
+  type Scope,
+  type WorkspacePrincipal,
+} from "../core/principal.ts";
 import type { Secret } from "../core/secret.ts";
 import { selectKeyByDigest, selectKeyById, touchKey } from "../db/api-keys.ts";
 import type { Database } from "../db/database.ts";
@@ -34,7 +40,7 @@ export async function authenticate(deps: AuthenticateDeps, header: string | null
     return keyPrincipal(await findKey(deps, credential.text));
   }
   if (await equalSecrets(credential.text, deps.rootKey.reveal())) {
-    return { kind: "root", keyId: "root", bucketId: "root", scopes: [], limits: {}, expiresAtMs: null };
+    return ROOT;
   }
   throw invalidApiKey();
 }

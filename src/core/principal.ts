@@ -44,6 +44,15 @@ export interface RootPrincipal {
   expiresAtMs: null;
 }
 
+export const ROOT: RootPrincipal = {
+  kind: "root",
+  keyId: "root",
+  bucketId: "root",
+  scopes: [],
+  limits: {},
+  expiresAtMs: null,
+};
+
 export function hasScope(principal: Principal, scope: Scope): boolean {
   return principal.kind !== "root" && principal.scopes.includes(scope);
 }

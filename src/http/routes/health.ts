@@ -1,6 +1,7 @@
 import { z } from "@hono/zod-openapi";
 import { CHECK_NAMES, type CheckName, readiness } from "../../audit/readiness.ts";
 import { equalSecrets } from "../../core/hash.ts";
+import { ROOT } from "../../core/principal.ts";
 import { VERSION } from "../../version.ts";
 import type { AppContext } from "../context.ts";
 import { defineRoute } from "../route.ts";
@@ -54,8 +55,11 @@ export const healthRoutes = [
   }),
 ];
 
-/** Whoever asks with another credential, or none, sees what everybody sees. */
+/** Whoever asks with another credential, or none, sees what everybody sees. The root key's use is an event here too. */
 async function isRoot(c: AppContext): Promise<boolean> {
   const [, credential] = /^Bearer +(\S+)$/i.exec(c.req.header("authorization") ?? "") ?? [];
-  return credential !== undefined && equalSecrets(credential, c.get("config").ROOT_API_KEY.reveal());
+  if (credential === undefined) return false;
+  const root = await equalSecrets(credential, c.get("config").ROOT_API_KEY.reveal());
+  if (root) c.set("principal", ROOT);
+  return root;
 }
