@@ -13,7 +13,7 @@ export async function startChroma(launch: Launch): Promise<{ url: string; child:
     name: "chroma",
     command: process.execPath,
     args: [cli, "run", "--path", launch.state.path("chroma"), "--host", "127.0.0.1", "--port", String(port)],
-    env: { ANONYMIZED_TELEMETRY: "False" },
+    env: { ANONYMIZED_TELEMETRY: "False", RUST_BACKTRACE: "0" },
     launch,
   });
   const url = `http://127.0.0.1:${port}`;
@@ -21,8 +21,8 @@ export async function startChroma(launch: Launch): Promise<{ url: string; child:
     url: `${url}/api/v2/heartbeat`,
     timeoutMs: READY_MS,
     advice:
-      "Its native module needs Linux with glibc 2.34 or newer, or macOS. Elsewhere, run a Chroma server " +
-      "yourself and name it in CHROMA_URL.",
+      "If its native module did not load: it needs Linux with glibc 2.34 or newer, or macOS. Elsewhere, run a " +
+      "Chroma server yourself and name it in CHROMA_URL.",
   });
   return { url, child };
 }

@@ -1,5 +1,5 @@
 import { parseArgs } from "node:util";
-import { unstable_startWorker } from "wrangler";
+import { unstable_DevEnv as DevEnv } from "wrangler";
 import { CONFIG } from "./wrangler.ts";
 
 /**
@@ -18,7 +18,20 @@ const { values } = parseArgs({
   },
 });
 
-const worker = await unstable_startWorker({
+let ready = false;
+
+/** Ends the process, unless sources are watched and the next change may mend it. */
+function fail(sentence: string): void {
+  console.error(`✘ [ERROR] ${sentence}`);
+  if (!ready || !values.watch) process.exit(1);
+}
+
+const environment = new DevEnv();
+environment.on("buildFailed", () => fail("The Worker could not be built."));
+environment.on("error", (error: { message?: string; reason?: string; cause?: { message?: string } }) =>
+  fail(error.message ?? `${error.reason}: ${error.cause?.message}`),
+);
+const worker = await environment.startWorker({
   config: CONFIG,
   envFiles: [values["env-file"]],
   dev: {
@@ -30,3 +43,4 @@ const worker = await unstable_startWorker({
   },
 });
 await worker.ready;
+ready = true;
