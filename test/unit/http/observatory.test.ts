@@ -1,3 +1,5 @@
+import { readFileSync } from "node:fs";
+import { resolve } from "node:path";
 import { Hono } from "hono";
 import { describe, expect, it } from "vitest";
 import type { AppEnv } from "../../../src/http/context.ts";
@@ -5,6 +7,9 @@ import { cors } from "../../../src/http/middleware/cors.ts";
 import { requireHttps } from "../../../src/http/middleware/public-address.ts";
 import { securityHeaders } from "../../../src/http/middleware/security-headers.ts";
 import { observe } from "../../support/observatory.ts";
+
+/** The page as it is served; its scripts, styles and metas are scored too. */
+const PAGE = readFileSync(resolve(import.meta.dirname, "../../../web/public/index.html"), "utf8");
 
 /** The middleware that sets headers, as the application has it; `test/integration/gateway.test.ts` shows it does. */
 function application(headers = true) {
@@ -17,6 +22,7 @@ function application(headers = true) {
   });
   app.use(requireHttps());
   app.get("/health", (c) => c.json({ status: "ok" }));
+  app.get("/", (c) => c.html(PAGE));
   return app;
 }
 
@@ -36,6 +42,12 @@ async function score(app: Hono<AppEnv>, path: string) {
 describe("Mozilla's Observatory", () => {
   it.each(["/health", "/nowhere"])("gives the API an A+ on %s", async (path) => {
     const { grade, results } = await score(application(), path);
+    expect(Object.entries(results).filter(([, { pass }]) => !pass)).toEqual([]);
+    expect(grade).toBe("A+");
+  });
+
+  it("gives the page an A+", async () => {
+    const { grade, results } = await score(application(), "/");
     expect(Object.entries(results).filter(([, { pass }]) => !pass)).toEqual([]);
     expect(grade).toBe("A+");
   });
