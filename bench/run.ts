@@ -1,14 +1,13 @@
-import { spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
-import { freePort } from "../scripts/stack/ports.ts";
+import { join } from "node:path";
 import { startStack } from "../scripts/stack/start-stack.ts";
 import { Client } from "./client.ts";
 import { meets, type Row, table } from "./figures.ts";
-import { measureHealth } from "./health-rate.ts";
 import { measureIndexing } from "./index-throughput.ts";
+import { startOtherWorker } from "./other-worker.ts";
 import { startReplayEmbedder } from "./replay-embedder.ts";
+import { measureRate } from "./request-rate.ts";
 import { measureSearch } from "./search-latency.ts";
 import { zodSources } from "./sources.ts";
 
@@ -23,7 +22,7 @@ const folder = mkdtempSync(join(tmpdir(), "devflow-bench-"));
 const rows: Row[] = [];
 try {
   rows.push(await indexing());
-  rows.push(...(await searchAndHealth()));
+  rows.push(...(await searchAndRates()));
   console.log(`\n${table(rows)}`);
   process.exitCode = rows.every(meets) ? 0 : 1;
 } finally {
@@ -53,7 +52,7 @@ async function indexing(): Promise<Row> {
   }
 }
 
-async function searchAndHealth(): Promise<Row[]> {
+async function searchAndRates(): Promise<Row[]> {
   console.log("searching …");
   const stack = await startStack({ stateFolder: join(folder, "search"), port: 0, settings: UNLIMITED });
   try {
@@ -62,8 +61,8 @@ async function searchAndHealth(): Promise<Row[]> {
     const job = await client.upload(files);
     if (job !== null) await client.finished(job.id);
     const search = await measureSearch(stack, questions());
-    console.log("health …");
-    return [...search, await health(stack.url)];
+    console.log("request rates …");
+    return [...search, ...(await rates(stack.url, stack.apiKey))];
   } finally {
     await stack.stop();
   }
@@ -99,38 +98,29 @@ function questions(): string[] {
   return asks.flatMap((ask) => subjects.map((subject) => ask.replace("%s", subject))).slice(0, SEARCHES);
 }
 
-async function health(url: string): Promise<Row> {
-  const port = await freePort("127.0.0.1", 0);
-  const inspector = await freePort("127.0.0.1", 0);
-  const wrangler = resolve("node_modules/wrangler/bin/wrangler.js");
-  const bare = spawn(
-    process.execPath,
-    [
-      join("scripts", "stack", "tether.ts"),
-      process.execPath,
-      wrangler,
-      "dev",
-      ...["--config", "bench/bare/wrangler.toml", "--ip", "127.0.0.1", "--port", String(port)],
-      ...["--inspector-port", String(inspector), "--show-interactive-dev-session", "false"],
-    ],
-    {
-      stdio: ["pipe", "ignore", "ignore"],
-      env: { ...process.env, CLOUDFLARE_CF_FETCH_ENABLED: "false", WRANGLER_SEND_METRICS: "false" },
-    },
-  );
-  const bareUrl = `http://127.0.0.1:${port}`;
+async function rates(url: string, apiKey: string): Promise<Row[]> {
+  const [bare, stock] = await Promise.all([
+    startOtherWorker("bare", "/health", join(folder, "bare")),
+    startOtherWorker("stock", "/token", join(folder, "stock")),
+  ]);
   try {
-    for (let attempt = 0; ; attempt++) {
-      const ok = await fetch(`${bareUrl}/health`).then(
-        (response) => response.ok,
-        () => false,
-      );
-      if (ok) break;
-      if (attempt > 300) throw new Error("the bare Worker did not start");
-      await new Promise((next) => setTimeout(next, 100));
-    }
-    return await measureHealth(url, bareUrl);
+    const token = await new Client(url, apiKey).json<{ access_token: string }>("POST", "/v1/auth/token", {});
+    const stockToken = await (await fetch(`${stock.url}/token`)).text();
+    const bearer = (credential: string) => ({ headers: { authorization: `Bearer ${credential}` } });
+    return [
+      await measureRate(
+        "GET /health",
+        { url: `${url}/health` },
+        { url: `${bare.url}/health`, name: "bare Hono Worker" },
+      ),
+      await measureRate(
+        "GET /v1/auth/whoami by token",
+        { url: `${url}/v1/auth/whoami`, ...bearer(token.access_token) },
+        { url: `${stock.url}/v1/auth/whoami`, ...bearer(stockToken), name: "stock Hono middleware" },
+      ),
+    ];
   } finally {
-    bare.stdin?.end();
+    bare.stop();
+    stock.stop();
   }
 }
