@@ -83,7 +83,12 @@ describe("indexing within a budget", () => {
     expect(await callsWith(word)).toBe(0);
 
     await setBudget(workspace, 100_000);
-    expect(await settled(workspace, id)).toMatchObject({
+    // It goes on behind the answer to the change.
+    const done = await eventually(
+      () => jobOf(workspace, id),
+      ({ status }) => status === "succeeded",
+    );
+    expect(done).toMatchObject({
       status: "succeeded",
       paused_for: null,
       error: null,
