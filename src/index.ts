@@ -33,5 +33,5 @@ function servicesOf(env: Env, context: ExecutionContext): Services {
 export default {
   fetch: app.fetch,
   queue: (batch, env, context) => consume(servicesOf(env, context), batch),
-  scheduled: (_event, env, context) => runScheduled(servicesOf(env, context)),
+  scheduled: (event, env, context) => runScheduled(servicesOf(env, context), event.cron),
 } satisfies ExportedHandler<Env>;

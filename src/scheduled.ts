@@ -4,9 +4,15 @@ import { resumePausedJobs } from "./indexing/pause.ts";
 import { resumeStalledJobs, settleVectors } from "./indexing/repair.ts";
 import type { Services } from "./services.ts";
 
+/** The local stack's first run: its queues live in memory, so what waited there when it ended is gone. */
+const START_CRON = "@start";
+
 /** What each cron run does, in order. Repair compares what was accepted with what is derived, and mends the latter. */
-const TASKS: readonly { name: string; run(services: Services): Promise<unknown> }[] = [
-  { name: "resume stalled jobs", run: resumeStalledJobs },
+const TASKS: readonly { name: string; run(services: Services, cron: string): Promise<unknown> }[] = [
+  {
+    name: "resume stalled jobs",
+    run: (services, cron) => resumeStalledJobs(services, cron === START_CRON ? 0 : undefined),
+  },
   { name: "resume paused jobs", run: resumePausedJobs },
   { name: "finish deletions", run: finishDeletions },
   { name: "settle vectors", run: settleVectors },
@@ -14,10 +20,10 @@ const TASKS: readonly { name: string; run(services: Services): Promise<unknown> 
 ];
 
 /** A task that fails does not keep the others from running. */
-export async function runScheduled(services: Services): Promise<void> {
+export async function runScheduled(services: Services, cron: string): Promise<void> {
   for (const { name, run } of TASKS) {
     try {
-      const result = await run(services);
+      const result = await run(services, cron);
       services.log.info("scheduled task", { task: name, result: JSON.stringify(result ?? null) });
     } catch (error) {
       services.log.error("a scheduled task failed", error, { task: name });

@@ -79,10 +79,24 @@ export function changedKeyPower(
 }
 
 /** Errors: `insufficient_scope` where whoever rotates the key would hold more than before. */
-export function requireMayRotate(maker: Principal, key: KeyPower & { id: string }): void {
+export function requireMayRotate(
+  maker: Principal,
+  key: KeyPower & { id: string },
+  quotas: OperationQuotas,
+): void {
   if (maker.kind === "root" || maker.keyId === key.id) return;
   requireScopes(maker, key.scopes);
   if (isLater(key.expiresAtMs, maker.expiresAtMs)) throw outlives();
+  for (const [policy, own] of Object.entries(maker.limits)) {
+    const standard = quotas[policy as OperationPolicy];
+    if (standard === undefined) continue;
+    const other = key.limits[policy];
+    if (isWithin(other === undefined ? standard : quotaOf(other), quotaOf(own))) continue;
+    throw insufficientScope(
+      `That key has a higher limit than yours for ${policy}: ask for yours to be raised.`,
+      null,
+    );
+  }
 }
 
 /**

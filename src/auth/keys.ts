@@ -143,7 +143,7 @@ export async function rotateKey(
   const now = deps.now();
   requireLive(old, now);
   const power = powerOf(old);
-  requireMayRotate(actor.principal, { id, ...power });
+  requireMayRotate(actor.principal, { id, ...power }, deps.policies);
   const { row, key } = await keyRow(now, {
     workspaceId,
     name: old.name,

@@ -14,11 +14,16 @@ const JOBS_AT_ONCE = 20;
 const WORKSPACES_AT_ONCE = 50;
 const VECTORS_AT_ONCE = 3_000;
 
-/** Sends the messages of stalled jobs again. @returns the number of jobs taken up. */
+/**
+ * Sends the messages of stalled jobs again.
+ * @param stalledAfterMs jobs that nothing moved for this long; 0 where the queue is known to be empty.
+ * @returns the number of jobs taken up.
+ */
 export async function resumeStalledJobs(
   deps: Pick<IndexingDeps, "db" | "queue" | "log" | "now">,
+  stalledAfterMs = STALLED_AFTER_MS,
 ): Promise<number> {
-  const jobs = await selectStalledJobs(deps.db, deps.now() - STALLED_AFTER_MS, JOBS_AT_ONCE);
+  const jobs = await selectStalledJobs(deps.db, deps.now() - stalledAfterMs, JOBS_AT_ONCE);
   for (const job of jobs) {
     deps.log.warning("a stalled job is taken up again", { job_id: job.id, kind: job.kind });
     await resume(deps, job);

@@ -320,3 +320,24 @@ describe("last_used_at", () => {
     expect(await seen()).toBe(first);
   });
 });
+
+describe("rotation by a key with lower limits", () => {
+  it("gives nobody more requests than they had", async () => {
+    const { key } = await newWorkspace();
+    const limits = { search: { requests: 2, window_seconds: 3600 } };
+    const low = await newKey(key, { scopes: ["admin", "search"], limits });
+    const free = await newKey(key, { scopes: ["admin", "search"] });
+    const rotate = (id: string, by: string) => call("POST", `/v1/keys/${id}/rotate`, { key: by, body: {} });
+    expect((await rotate(free.id, low.key)).status).toBe(403);
+    expect((await rotate(low.id, low.key)).status).toBe(201);
+    expect((await rotate(free.id, key)).status).toBe(201);
+  });
+});
+
+describe("names", () => {
+  it.each(["a\nb", "a\u0000", "\ud800"])("refuse %j", async (name) => {
+    const { key } = await newWorkspace();
+    const response = await call("POST", "/v1/keys", { key, body: { name, scopes: ["search"] } });
+    expect(response.status).toBe(400);
+  });
+});

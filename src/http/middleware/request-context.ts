@@ -1,4 +1,5 @@
 import { createMiddleware } from "hono/factory";
+import { isAddress } from "../../core/address.ts";
 import { newId } from "../../core/ids.ts";
 import type { Logger } from "../../core/log.ts";
 import type { AppEnv } from "../context.ts";
@@ -12,7 +13,9 @@ export function requestContext(log: Logger) {
     c.set("requestId", requestId);
     c.set("log", log.with({ request_id: requestId }));
     c.set("timing", new Timing());
-    c.set("ip", c.req.header("cf-connecting-ip") ?? "unknown");
+    // Set by Cloudflare; the local runtime passes on a client's own, which may be anything.
+    const address = c.req.header("cf-connecting-ip") ?? "";
+    c.set("ip", isAddress(address) ? address : "unknown");
     await next();
     c.res.headers.set("x-request-id", requestId);
     const durationMs = Date.now() - started;
