@@ -1,6 +1,6 @@
-import { stdin, stdout } from "node:process";
-import { createInterface } from "node:readline/promises";
 import { weakness } from "../src/core/weak-secret.ts";
+import { askSecret } from "./secrets/ask.ts";
+import { known, knownSecrets, remember, reuse } from "./secrets/known.ts";
 import { environmentOf, putLine, strongSecret } from "./secrets/strong.ts";
 
 const HELP = `npm run secrets:rotate -- [--env production|staging]
@@ -24,9 +24,11 @@ async function main(args: string[]): Promise<number> {
     return 2;
   }
   const { environment } = chosen;
-  const current = await askForCurrent(environment);
+  const current = await askSecret(
+    `Current JWT_SECRET of ${environment} (not shown; empty if lost or leaked): `,
+  );
   if (current !== "") {
-    const reason = weakness(current);
+    const reason = weakness(current) ?? reuse(knownSecrets(), known(current, environment, "JWT_SECRET"));
     if (reason !== null) {
       console.error(`That is not a secret that ${environment} takes: it ${reason}.`);
       return 2;
@@ -38,36 +40,15 @@ async function main(args: string[]): Promise<number> {
     console.log(` npx wrangler secret delete JWT_SECRET_PREVIOUS --env ${environment}`);
   }
   console.error("# 2. A new one signs:");
-  console.log(` ${putLine("JWT_SECRET", strongSecret(), environment)}`);
+  const fresh = strongSecret();
+  remember([known(fresh, environment, "JWT_SECRET")]);
+  console.log(` ${putLine("JWT_SECRET", fresh, environment)}`);
   if (current !== "") {
     const after = new Date(Date.now() + 3_600_000).toISOString().slice(0, 16).replace("T", " ");
     console.error(`# 3. Not before an hour after step 2 (${after} UTC, if you run it now):`);
     console.error(`#  npx wrangler secret delete JWT_SECRET_PREVIOUS --env ${environment}`);
   }
   return 0;
-}
-
-/** Empty where there is none. From a pipe as it is; from a terminal without showing what is typed. */
-async function askForCurrent(environment: string): Promise<string> {
-  const prompt = `Current JWT_SECRET of ${environment} (not shown; empty if lost or leaked): `;
-  if (!stdin.isTTY) {
-    let text = "";
-    for await (const part of stdin) text += part;
-    return text.trim();
-  }
-  process.stderr.write(prompt);
-  const lines = createInterface({ input: stdin, output: silent(), terminal: true });
-  try {
-    return (await lines.question("")).trim();
-  } finally {
-    lines.close();
-    process.stderr.write("\n");
-  }
-}
-
-/** Takes what readline would echo. */
-function silent(): NodeJS.WritableStream {
-  return Object.assign(Object.create(stdout), { write: () => true }) as NodeJS.WritableStream;
 }
 
 process.exitCode = await main(process.argv.slice(2));

@@ -80,10 +80,15 @@ describe("git", () => {
     }
   };
 
-  it.each([".env", ".env.production", ".dev.vars", ".dev.vars.staging", ".devflow/secrets.json", "x.log"])(
-    "ignores %s",
-    (path) => expect(ignored(path)).toBe(true),
-  );
+  it.each([
+    ".env",
+    ".env.production",
+    ".dev.vars",
+    ".dev.vars.staging",
+    ".devflow/secrets.json",
+    ".secret-digests.json",
+    "x.log",
+  ])("ignores %s", (path) => expect(ignored(path)).toBe(true));
 
   it.each([".env.example", ".dev.vars.example"])("keeps %s", (path) => expect(ignored(path)).toBe(false));
 
