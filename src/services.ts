@@ -2,7 +2,7 @@ import { sendAlert } from "./audit/alert.ts";
 import { createSecurityEvents, WaitingEvents } from "./audit/event.ts";
 import { NETWORK_NOTED_MS } from "./audit/networks.ts";
 import { READINESS_KEPT_MS, type Readiness } from "./audit/readiness.ts";
-import { noteSpend, watchedEmbedder } from "./audit/spend.ts";
+import { watchedEmbedder } from "./audit/spend.ts";
 import type { AuthenticateDeps } from "./auth/authenticate.ts";
 import { type FetchJwks, JwksCache } from "./auth/jwks.ts";
 import { KeyCache } from "./auth/key-cache.ts";
@@ -132,11 +132,8 @@ export function createServices(
     blobs: env.BLOBS,
     queue: indexingQueue(env.INDEXING),
     embedderFor(workspaceId, monthlyTokens) {
-      const spend = { limiters, events, thresholdTokens: config.SUSPICIOUS_TOKENS };
-      const noted = (work: Promise<void>) =>
-        background(work.catch((cause) => log.error("tokens are not counted", cause)));
-      const watched = (one: Embedder) =>
-        watchedEmbedder(one, (spent) => noted(noteSpend(spend, workspaceId, spent)));
+      const spend = { limiters, events, log, background, thresholdTokens: config.SUSPICIOUS_TOKENS };
+      const watched = (one: Embedder) => watchedEmbedder(spend, workspaceId, one);
       if (monthlyTokens === null) return watched(embedder());
       return budgetedEmbedder(watched(metered()), {
         budget: budgetOf(workspaceId),

@@ -29,19 +29,26 @@ export interface CredentialUse {
 /**
  * Notes the network (IPv4 /24, IPv6 /48) that a key or one of its tokens is used from: `key_new_network` where
  * others are known of it and this one is not. Subjects of other issuers are not keys, and not noted.
- * Costs no I/O but once an hour for each network in an isolate; meant to run behind the answer.
+ * @returns the work to be done behind the answer: once an hour for each network in an isolate, else null.
  */
-export async function noteNetwork(deps: NetworkDeps, use: CredentialUse): Promise<void> {
-  const { principal, ip, route, requestId } = use;
+export function noteNetwork(deps: NetworkDeps, use: CredentialUse): Promise<void> | null {
+  const { principal, ip } = use;
   const network = shortenedAddress(ip);
-  const root = principal.kind === "root";
-  if (network === UNKNOWN || (!root && principal.issuer !== null)) return;
-  const { bucketId, keyId } = principal;
-  const noted = `${bucketId} ${network}`;
-  if (deps.networks.get(noted)) return;
+  if (network === UNKNOWN || (principal.kind !== "root" && principal.issuer !== null)) return null;
+  const noted = `${principal.bucketId} ${network}`;
+  if (deps.networks.get(noted)) return null;
   deps.networks.set(noted, true);
+  return storeNetwork(deps, use, network).catch((cause: unknown) => {
+    deps.networks.delete(noted);
+    throw cause;
+  });
+}
+
+async function storeNetwork(deps: NetworkDeps, use: CredentialUse, network: string): Promise<void> {
+  const { principal, ip, route, requestId } = use;
+  const { bucketId, keyId } = principal;
   const { db } = deps;
-  const workspaceId = root ? null : principal.workspaceId;
+  const workspaceId = principal.kind === "root" ? null : principal.workspaceId;
   const now = deps.now();
   // One batch is one transaction: of two isolates that see the network at once, one is the first.
   const [[before]] = await db.batch([

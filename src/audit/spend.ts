@@ -1,5 +1,6 @@
 import { PaidCallError } from "../core/budget.ts";
 import type { Limiters } from "../core/limiter.ts";
+import type { Logger } from "../core/log.ts";
 import type { Embedder } from "../core/ports.ts";
 import type { SecurityEvents } from "../core/security-event.ts";
 
@@ -14,8 +15,17 @@ export interface SpendDeps {
   thresholdTokens: number;
 }
 
-/** The embedder, telling what each call cost, whether it succeeded or not. */
-export function watchedEmbedder(embedder: Embedder, spent: (tokens: number) => void): Embedder {
+export interface WatchDeps extends SpendDeps {
+  log: Logger;
+  background(work: Promise<unknown>): void;
+}
+
+/** The embedder, noting behind each call what it cost the workspace, whether it succeeded or not. */
+export function watchedEmbedder(deps: WatchDeps, workspaceId: string, embedder: Embedder): Embedder {
+  const spent = (tokens: number) => {
+    const noting = noteSpend(deps, workspaceId, tokens);
+    deps.background(noting.catch((cause) => deps.log.error("tokens are not counted", cause)));
+  };
   return {
     model: embedder.model,
     dimensions: embedder.dimensions,

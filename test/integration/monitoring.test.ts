@@ -5,6 +5,7 @@ import { noteSpend, watchedEmbedder } from "../../src/audit/spend.ts";
 import { PaidCallError } from "../../src/core/budget.ts";
 import { DevFlowError } from "../../src/core/errors.ts";
 import type { Limiters } from "../../src/core/limiter.ts";
+import { createLogger } from "../../src/core/log.ts";
 import type { Embedder } from "../../src/core/ports.ts";
 import type { SecurityEventInput } from "../../src/core/security-event.ts";
 import { openDatabase } from "../../src/db/database.ts";
@@ -137,18 +138,28 @@ describe("sudden spending of tokens", () => {
   });
 
   it("counts what failed calls cost too", async () => {
-    const spent: number[] = [];
     const failing = (error: Error): Embedder => ({
       model: "m",
       dimensions: 1,
       embed: () => Promise.reject(error),
     });
+    const recorded: SecurityEventInput[] = [];
+    const work: Promise<unknown>[] = [];
+    const deps = {
+      limiters,
+      thresholdTokens: 4000,
+      events: { record: (event: SecurityEventInput) => void recorded.push(event), stored: () => {} },
+      log: createLogger("error"),
+      background: (one: Promise<unknown>) => void work.push(one),
+    };
     const away = new DevFlowError("upstream_unavailable", "It is away.");
-    for (const error of [new PaidCallError(away, 2048), new PaidCallError(away, null), new Error("x")]) {
-      const watched = watchedEmbedder(failing(error), (tokens) => spent.push(tokens));
-      await expect(watched.embed(["a"])).rejects.toBe(error);
+    const unknown = [new PaidCallError(away, null), new Error("x")];
+    for (const error of [new PaidCallError(away, 2048), ...unknown, new PaidCallError(away, 2048)]) {
+      expect(recorded).toEqual([]);
+      await expect(watchedEmbedder(deps, "ws_unlucky", failing(error)).embed(["a"])).rejects.toBe(error);
+      await Promise.all(work);
     }
-    expect(spent).toEqual([2048, 0]);
+    expect(recorded).toMatchObject([{ type: "suspicious_activity", workspaceId: "ws_unlucky" }]);
   });
 
   it("is seen where code is indexed, with a budget and without", async () => {

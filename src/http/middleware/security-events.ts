@@ -35,10 +35,11 @@ export function securityEvents() {
 function watchNetwork(c: AppContext, principal: Principal): void {
   const services = c.get("services");
   const use = { principal, ip: c.get("ip"), route: c.get("route") ?? null, requestId: c.get("requestId") };
-  const noting = noteNetwork(services, use).catch((cause) =>
-    c.get("log").error("the network of a key is not noted", cause),
+  const noting = noteNetwork(services, use);
+  if (noting === null) return;
+  services.background(
+    noting.catch((cause) => c.get("log").error("the network of a key is not noted", cause)),
   );
-  services.background(noting);
 }
 
 function recordRefusal(c: AppContext, error: DevFlowError): void {
