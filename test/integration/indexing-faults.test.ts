@@ -6,6 +6,7 @@ import { files, jobFiles, jobs, workspaces } from "../../src/db/schema.ts";
 import { collectionName } from "../../src/indexing/collection.ts";
 import { resumeStalledJobs, settleVectors } from "../../src/indexing/repair.ts";
 import { consume, retryDelaySeconds } from "../../src/queue.ts";
+import { runScheduled } from "../../src/scheduled.ts";
 import type { Services } from "../../src/services.ts";
 import { call, newWorkspace, type TestWorkspace } from "../support/api.ts";
 import { acceptFiles, eventually, services } from "../support/indexing.ts";
@@ -312,6 +313,18 @@ describe("repair", () => {
     const { jobId } = await accepted(workspace, TREE);
     const later = { ...services(), now: () => Date.now() + 11 * 60_000 };
     expect(await resumeStalledJobs(later)).toBeGreaterThanOrEqual(1);
+    expect(await ended(workspace, jobId)).toMatchObject({ status: "succeeded", files: { done: 3 } });
+  });
+
+  it("takes up at once, when the local stack starts, what it had cut off", async () => {
+    const workspace = await newWorkspace();
+    const { jobId } = await accepted(workspace, TREE);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    await runScheduled(services(), "*/5 * * * *");
+    expect(
+      (await (await call("GET", `/v1/jobs/${jobId}`, { key: workspace.key })).json<JobBody>()).status,
+    ).toBe("queued");
+    await runScheduled(services(), "@start");
     expect(await ended(workspace, jobId)).toMatchObject({ status: "succeeded", files: { done: 3 } });
   });
 
