@@ -94,7 +94,7 @@ describe("npm start", () => {
     expect((await searchPaths("is this credential still valid?"))[0]).toBe("src/token.ts");
   });
 
-  it("starts again after everything was killed at once, within 10 s, with all that was indexed", async () => {
+  it("starts again after everything was killed at once, soon, with all that was indexed", async () => {
     const before = await local();
     let fastest = Number.POSITIVE_INFINITY;
     // A busy machine gets a second chance.
