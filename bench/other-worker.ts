@@ -19,7 +19,14 @@ export async function startOtherWorker(
     ],
     {
       stdio: ["pipe", "ignore", "inherit"],
-      env: { ...process.env, CLOUDFLARE_CF_FETCH_ENABLED: "false", WRANGLER_SEND_METRICS: "false" },
+      // As the local stack runs wrangler.
+      env: {
+        ...process.env,
+        CLOUDFLARE_CF_FETCH_ENABLED: "false",
+        WRANGLER_SEND_METRICS: "false",
+        X_LOCAL_EXPLORER: "false",
+        X_LOCAL_OBSERVABILITY: "false",
+      },
     },
   );
   const stop = () => child.stdin?.end();

@@ -16,6 +16,8 @@ export function wranglerEnvironment(state: State): Record<string, string> {
     WRANGLER_REGISTRY_PATH: state.path("cloudflare", "registry"),
     // Its explorer shows databases and objects to anyone who reaches the port.
     X_LOCAL_EXPLORER: "false",
+    // Its tracing keeps every URL and statement in a database of its own, and takes most of a request's time.
+    X_LOCAL_OBSERVABILITY: "false",
     CI: "true",
   };
 }
