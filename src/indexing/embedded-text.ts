@@ -1,4 +1,5 @@
 import type { Chunk } from "../core/chunk.ts";
+import { spaceIdentifiers } from "../core/identifiers.ts";
 
 /**
  * The text that is embedded for a chunk: where it stands, then the code with its identifiers taken apart, as people
@@ -8,16 +9,8 @@ import type { Chunk } from "../core/chunk.ts";
  */
 export function embeddedText(path: string, chunk: Pick<Chunk, "symbol" | "parent" | "text">): string {
   const name = [chunk.parent, chunk.symbol].filter((part) => part !== null).join(" ");
-  const header = spaced(path.replaceAll("/", " ").replaceAll(".", " "));
-  return `${header}${name === "" ? "" : `: ${spaced(name)}`}\n${spaced(compact(chunk.text))}`;
-}
-
-/** Splits identifiers at their humps, underscores and digits, and leaves everything else as it is. */
-function spaced(text: string): string {
-  return text
-    .replaceAll(/(\p{Ll}|\p{N})(\p{Lu})/gu, "$1 $2")
-    .replaceAll(/(\p{Lu})(\p{Lu}\p{Ll})/gu, "$1 $2")
-    .replaceAll(/(?<=[\p{L}\p{N}])_+(?=[\p{L}\p{N}])/gu, " ");
+  const header = spaceIdentifiers(path.replaceAll("/", " ").replaceAll(".", " "));
+  return `${header}${name === "" ? "" : `: ${spaceIdentifiers(name)}`}\n${spaceIdentifiers(compact(chunk.text))}`;
 }
 
 /** Indentation carries nothing for an embedding: runs of blanks become one, blank lines go. */
