@@ -1,4 +1,4 @@
-import type { Chunk, ChunkedBy, ChunkKind } from "./chunk.ts";
+import type { Chunk, ChunkedBy, ChunkKind, Definition } from "./chunk.ts";
 
 /**
  * Turns text into vectors.
@@ -119,7 +119,7 @@ export type FileCommit =
   /** The base moved on since the plan: plan again. */
   | { path: string; outcome: "conflict" };
 
-export interface StoredChunk extends Chunk {
+export interface StoredChunk extends Omit<Chunk, "definitions"> {
   id: string;
   path: string;
   language: string;
@@ -159,7 +159,8 @@ export interface IndexStats {
 
 export interface FileSymbols {
   chunkedBy: "syntax" | "lines" | null;
-  symbols: { name: string; kind: ChunkKind; parent: string | null; startLine: number; endLine: number }[];
+  /** By line, the outer before the inner. */
+  symbols: Definition[];
 }
 
 /**
@@ -182,8 +183,9 @@ export interface WorkspaceIndex {
   /** `match` is an FTS5 expression with every term quoted (see `lexical-query.ts`). */
   lexical(match: string, filter: ChunkFilter, limit: number): Promise<LexicalHit[]>;
   /**
-   * Chunks that define a symbol whose name is the one given, or begins with it, in any case; within `parent` alone
-   * where one is given. Exact names first, then other cases, then prefixes by length.
+   * Chunks in which a definition begins whose name is the one given, or begins with it, in any case; where a `parent`
+   * is given, only what stands directly within one of that name. The filter's kinds are those of the definition.
+   * Exact names first, then other cases, then prefixes by length.
    */
   findSymbols(name: string, parent: string | null, filter: ChunkFilter, limit: number): Promise<SymbolHit[]>;
   /** Chunks by id, in the order asked for; unknown ids are left out. */

@@ -48,7 +48,8 @@ function splitLines(source: string): string[] {
 
 function push(chunks: Chunk[], text: string, start: number, end: number): void {
   if (text.trim() === "") return;
-  chunks.push({ startLine: start + 1, endLine: end + 1, kind: "block", symbol: null, parent: null, text });
+  const unnamed = { kind: "block", symbol: null, parent: null, signature: null, doc: null } as const;
+  chunks.push({ startLine: start + 1, endLine: end + 1, ...unnamed, definitions: [], text });
 }
 
 /** Index of the last line such that the lines from `start` stay within the bound; at least `start`. */

@@ -12,6 +12,8 @@ export type ChunkRow = {
   kind: string;
   symbol: string | null;
   parent: string | null;
+  signature: string | null;
+  doc: string | null;
   text: string;
   embed_hash: string;
 };
@@ -26,7 +28,7 @@ export function chunkKeysOf(sql: SqlStorage, file: number) {
 export function chunksOf(sql: SqlStorage, file: number): ChunkRow[] {
   return sql
     .exec<ChunkRow>(
-      `SELECT chunk, id, ordinal, start_line, end_line, kind, symbol, parent, text, embed_hash
+      `SELECT chunk, id, ordinal, start_line, end_line, kind, symbol, parent, signature, doc, text, embed_hash
        FROM chunks WHERE file = ? ORDER BY ordinal`,
       file,
     )
@@ -51,6 +53,7 @@ export function withoutChunk(sql: SqlStorage, ids: string[]): string[] {
 export function dropChunks(sql: SqlStorage, chunks: { chunk: number }[]): void {
   for (const { chunk } of chunks) {
     sql.exec("DELETE FROM chunk_terms WHERE rowid = ?", chunk);
+    sql.exec("DELETE FROM symbols WHERE chunk = ?", chunk);
     sql.exec("DELETE FROM chunks WHERE chunk = ?", chunk);
   }
 }
@@ -80,7 +83,8 @@ function insertChunk(
 ): void {
   const { rowid } = sql
     .exec<{ rowid: number }>(
-      "INSERT INTO chunks VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING chunk AS rowid",
+      `INSERT INTO chunks (id, file, ordinal, start_line, end_line, kind, symbol, parent, signature, doc, text, embed_hash)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING chunk AS rowid`,
       chunk.id,
       file,
       ordinal,
@@ -88,12 +92,14 @@ function insertChunk(
       chunk.endLine,
       chunk.kind,
       chunk.symbol,
-      chunk.symbol?.toLowerCase() ?? null,
       chunk.parent,
+      chunk.signature,
+      chunk.doc,
       chunk.text,
       chunk.embedHash,
     )
     .one();
+  writeDefinitions(sql, rowid, chunk);
   writeTerms(sql, rowid, chunk, pathTerms);
 }
 
@@ -105,22 +111,40 @@ function updateChunk(
   pathTerms: string,
 ): void {
   sql.exec(
-    `UPDATE chunks SET ordinal = ?, start_line = ?, end_line = ?, kind = ?, symbol = ?, symbol_key = ?,
-       parent = ?, text = ?, embed_hash = ? WHERE chunk = ?`,
+    `UPDATE chunks SET ordinal = ?, start_line = ?, end_line = ?, kind = ?, symbol = ?, parent = ?, signature = ?, doc = ?, text = ?, embed_hash = ? WHERE chunk = ?`,
     ordinal,
     chunk.startLine,
     chunk.endLine,
     chunk.kind,
     chunk.symbol,
-    chunk.symbol?.toLowerCase() ?? null,
     chunk.parent,
+    chunk.signature,
+    chunk.doc,
     chunk.text,
     chunk.embedHash,
     old.chunk,
   );
+  sql.exec("DELETE FROM symbols WHERE chunk = ?", old.chunk);
+  writeDefinitions(sql, old.chunk, chunk);
   if (chunk.text === old.text && chunk.symbol === old.symbol && chunk.parent === old.parent) return;
   sql.exec("DELETE FROM chunk_terms WHERE rowid = ?", old.chunk);
   writeTerms(sql, old.chunk, chunk, pathTerms);
+}
+
+function writeDefinitions(sql: SqlStorage, rowid: number, { definitions }: CommittedChunk): void {
+  for (const [ordinal, { name, kind, parent, startLine, endLine }] of definitions.entries()) {
+    sql.exec(
+      "INSERT INTO symbols VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+      rowid,
+      ordinal,
+      name,
+      name.toLowerCase(),
+      kind,
+      parent,
+      startLine,
+      endLine,
+    );
+  }
 }
 
 function writeTerms(sql: SqlStorage, rowid: number, chunk: CommittedChunk, pathTerms: string): void {

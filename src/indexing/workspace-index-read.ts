@@ -1,4 +1,4 @@
-import type { ChunkedBy, ChunkKind } from "../core/chunk.ts";
+import type { ChunkedBy, ChunkKind, Definition } from "../core/chunk.ts";
 import { below } from "../core/path.ts";
 import type {
   ChunkFilter,
@@ -16,13 +16,16 @@ import type {
 const WEIGHTS = { symbol: 3, path: 1.5, body: 1 };
 const BM25 = `bm25(chunk_terms, ${WEIGHTS.symbol}, ${WEIGHTS.path}, ${WEIGHTS.body})`;
 
-/** SQL conditions over `files f` and `chunks c`, with their bindings; empty where nothing is restricted. */
+/** SQL conditions over `files f` and the table that has the kind, with their bindings; empty where nothing is restricted. */
 interface Conditions {
   sql: string;
   bindings: (string | number)[];
 }
 
-function conditionsOf({ path, languages, extensions, kinds }: ChunkFilter): Conditions {
+function conditionsOf(
+  { path, languages, extensions, kinds }: ChunkFilter,
+  kindOf: "c" | "s" = "c",
+): Conditions {
   const conditions: string[] = [];
   const bindings: string[] = [];
   if (path !== null) {
@@ -33,7 +36,7 @@ function conditionsOf({ path, languages, extensions, kinds }: ChunkFilter): Cond
   for (const [column, values] of [
     ["f.language", languages],
     ["f.extension", extensions],
-    ["c.kind", kinds],
+    [`${kindOf}.kind`, kinds],
   ] as const) {
     if (values.length === 0) continue;
     conditions.push(`${column} IN (SELECT value FROM json_each(?))`);
@@ -67,7 +70,7 @@ export function findLexical(
     .toArray();
 }
 
-/** By name, in any case, or by how the name begins; equal ones by path and line. */
+/** By name, in any case, or by how the name begins; equal ones by path and line. A chunk is found once, by its best. */
 export function findSymbols(
   sql: SqlStorage,
   name: string,
@@ -75,25 +78,31 @@ export function findSymbols(
   filter: ChunkFilter,
   limit: number,
 ): SymbolHit[] {
-  const conditions = conditionsOf(filter);
+  const conditions = conditionsOf(filter, "s");
   const key = name.toLowerCase();
-  const within = parent === null ? "" : " AND lower(c.parent) = lower(?)";
+  // `Task` is the parent of what stands in `jobs.Task` too.
+  const within = parent === null ? "" : " AND substr('.' || lower(s.parent), -length(?)) = ?";
+  const suffix = `.${parent?.toLowerCase()}`;
   return sql
     .exec<SymbolHit & Record<string, SqlStorageValue>>(
-      `SELECT c.id, f.path, length(c.symbol) AS length,
-         CASE WHEN c.symbol = ? THEN 'exact' WHEN c.symbol_key = ? THEN 'other_case' ELSE 'prefix' END AS match
-       FROM chunks c JOIN files f ON f.file = c.file
-       WHERE c.symbol_key >= ? AND c.symbol_key < ?${within}${conditions.sql}
-       ORDER BY c.symbol <> ?, c.symbol_key <> ?, length(c.symbol), f.path, c.start_line, c.ordinal LIMIT ?`,
+      `SELECT id, path, match, length FROM (
+         SELECT c.id, f.path, s.start_line, length(s.name) AS length,
+           CASE WHEN s.name = ? THEN 'exact' WHEN s.name_key = ? THEN 'other_case' ELSE 'prefix' END AS match,
+           row_number() OVER (
+             PARTITION BY s.chunk ORDER BY s.name <> ?, s.name_key <> ?, length(s.name), s.ordinal
+           ) AS place
+         FROM symbols s JOIN chunks c ON c.chunk = s.chunk JOIN files f ON f.file = c.file
+         WHERE s.name_key >= ? AND s.name_key < ?${within}${conditions.sql}
+       ) WHERE place = 1 ORDER BY match = 'prefix', match = 'other_case', length, path, start_line LIMIT ?`,
+      name,
+      key,
       name,
       key,
       key,
       // No character sorts after this one, and none that is assigned equals it.
       `${key}\u{10FFFF}`,
-      ...(parent === null ? [] : [parent]),
+      ...(parent === null ? [] : [suffix, suffix]),
       ...conditions.bindings,
-      name,
-      key,
       limit,
     )
     .toArray();
@@ -108,11 +117,13 @@ type StoredChunkRow = {
   kind: ChunkKind;
   symbol: string | null;
   parent: string | null;
+  signature: string | null;
+  doc: string | null;
   text: string;
 };
 
 const STORED_CHUNK = `c.id, f.path, f.language, c.start_line AS startLine, c.end_line AS endLine, c.kind, c.symbol,
-  c.parent, c.text`;
+  c.parent, c.signature, c.doc, c.text`;
 
 export function chunksById(sql: SqlStorage, ids: string[]): StoredChunk[] {
   return sql
@@ -124,7 +135,7 @@ export function chunksById(sql: SqlStorage, ids: string[]): StoredChunk[] {
     .toArray();
 }
 
-/** The definitions of a file, by line; the pieces of a long one are told as one. */
+/** The definitions of a file, by line, the outer before the inner. */
 export function symbolsOf(sql: SqlStorage, path: string): FileSymbols {
   const file = sql
     .exec<{ chunked_by: ChunkedBy | null }>(
@@ -132,29 +143,14 @@ export function symbolsOf(sql: SqlStorage, path: string): FileSymbols {
       path,
     )
     .toArray()[0];
-  const symbols: FileSymbols["symbols"] = [];
-  const rows = sql.exec<{
-    name: string;
-    kind: ChunkKind;
-    parent: string | null;
-    startLine: number;
-    endLine: number;
-  }>(
-    `SELECT c.symbol AS name, c.kind, c.parent, c.start_line AS startLine, c.end_line AS endLine
-     FROM chunks c JOIN files f ON f.file = c.file
-     WHERE f.path = ? AND c.symbol IS NOT NULL ORDER BY c.start_line, c.ordinal`,
-    path,
-  );
-  for (const row of rows) {
-    const last = symbols.at(-1);
-    const goesOn =
-      last?.name === row.name &&
-      last.kind === row.kind &&
-      last.parent === row.parent &&
-      row.startLine <= last.endLine + 1;
-    if (goesOn) last.endLine = Math.max(last.endLine, row.endLine);
-    else symbols.push({ ...row });
-  }
+  const symbols = sql
+    .exec<Definition & Record<string, SqlStorageValue>>(
+      `SELECT s.name, s.kind, s.parent, s.start_line AS startLine, s.end_line AS endLine
+       FROM files f JOIN chunks c ON c.file = f.file JOIN symbols s ON s.chunk = c.chunk
+       WHERE f.path = ? ORDER BY s.start_line, c.ordinal, s.ordinal`,
+      path,
+    )
+    .toArray();
   return { chunkedBy: file?.chunked_by ?? null, symbols };
 }
 

@@ -59,6 +59,25 @@ const VERSIONS: readonly (readonly string[])[] = [
     // Set by `clear`: until then, writers that were under way are refused.
     "CREATE TABLE closed (until INTEGER NOT NULL)",
   ],
+  [
+    "ALTER TABLE chunks ADD COLUMN signature TEXT",
+    "ALTER TABLE chunks ADD COLUMN doc TEXT",
+    // A chunk may hold several small definitions, and a definition several chunks: `chunk` is where it begins.
+    `CREATE TABLE symbols (
+      chunk INTEGER NOT NULL,
+      ordinal INTEGER NOT NULL,
+      name TEXT NOT NULL,
+      name_key TEXT NOT NULL,
+      kind TEXT NOT NULL,
+      parent TEXT,
+      start_line INTEGER NOT NULL,
+      end_line INTEGER NOT NULL,
+      PRIMARY KEY (chunk, ordinal)
+    ) WITHOUT ROWID`,
+    "CREATE INDEX symbols_name ON symbols (name_key)",
+    "DROP INDEX chunks_symbol",
+    "ALTER TABLE chunks DROP COLUMN symbol_key",
+  ],
 ];
 
 /** Brings the tables to the newest version; each version is applied whole or not at all. */

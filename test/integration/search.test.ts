@@ -372,21 +372,22 @@ describe("POST /v1/search in mode symbol", () => {
   it("finds definitions by name: exact, then other cases, then longer names", async () => {
     const workspace = await newWorkspace();
     const index = deps.workspaceIndex(workspace.id);
-    const definitions: [string, string, string | null][] = [
+    const named: [string, string, string | null][] = [
       ["long.ts", "runAll", null],
       ["other.ts", "RUN", null],
       ["exact.ts", "run", "Task"],
       ["else.ts", "rerun", null],
     ];
-    for (const [i, [path, symbol, parent]] of definitions.entries()) {
+    for (const [i, [path, symbol, parent]] of named.entries()) {
       const [plan] = await index.plan([{ path, generation: i + 1, chunks: [{ embedHash: path }] }]);
       if (plan?.outcome !== "write") throw new Error("stale");
+      const place = { startLine: 1, endLine: 2, kind: "function" as const, parent };
       const chunk = {
-        startLine: 1,
-        endLine: 2,
-        kind: "function" as const,
+        ...place,
         symbol,
-        parent,
+        signature: null,
+        doc: null,
+        definitions: [{ ...place, name: symbol }],
         text: path,
         embedHash: path,
       };

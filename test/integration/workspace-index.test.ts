@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import type { ChunkKind } from "../../src/core/chunk.ts";
 import { isId } from "../../src/core/ids.ts";
 import type { FileToCommit } from "../../src/core/ports.ts";
 import { ANYTHING, bringIn, chunkOf, newIndex, planned } from "../support/workspace-index.ts";
@@ -285,30 +286,59 @@ describe("WorkspaceIndex.lexical", () => {
 });
 
 describe("WorkspaceIndex.symbols", () => {
-  it("lists definitions by line, the pieces of one as one", async () => {
+  const definition = (name: string, startLine: number, endLine: number, parent: string | null = null) => ({
+    name,
+    kind: parent === null ? ("function" as const) : ("method" as const),
+    parent,
+    startLine,
+    endLine,
+  });
+
+  it("lists every definition by line, once, whatever chunks its lines are in", async () => {
     const index = newIndex();
-    const piece = (text: string, startLine: number, endLine: number) => ({
-      text,
-      startLine,
-      endLine,
-      kind: "function" as const,
-      symbol: "long",
-    });
-    const file = await toCommit(index, "a.ts", 1, [
+    const long = definition("long", 11, 44);
+    const run = definition("run", 50, 52, "jobs.Task");
+    const stop = definition("stop", 53, 54, "jobs.Task");
+    const chunks = [
       "header",
-      piece("first half", 11, 30),
-      piece("second half", 28, 44),
-      { text: "m", startLine: 50, endLine: 52, kind: "method", symbol: "run", parent: "Task" },
-    ]);
+      {
+        text: "first half",
+        symbol: "long",
+        signature: "function long()",
+        doc: "Is long.",
+        definitions: [long],
+      },
+      { text: "second half", symbol: "long" },
+      { text: "m", definitions: [run, stop] },
+    ];
+    const file = await toCommit(index, "a.ts", 1, chunks);
     await index.commit([{ ...file, chunkedBy: "syntax" }]);
-    expect(await index.symbols("a.ts")).toEqual({
-      chunkedBy: "syntax",
-      symbols: [
-        { name: "long", kind: "function", parent: null, startLine: 11, endLine: 44 },
-        { name: "run", kind: "method", parent: "Task", startLine: 50, endLine: 52 },
-      ],
-    });
+    expect(await index.symbols("a.ts")).toEqual({ chunkedBy: "syntax", symbols: [long, run, stop] });
     expect(await index.symbols("nowhere.ts")).toEqual({ chunkedBy: null, symbols: [] });
+    expect(await index.chunks([file.chunks[1]?.id ?? ""])).toMatchObject([
+      { symbol: "long", signature: "function long()", doc: "Is long." },
+    ]);
+
+    const find = async (name: string, parent: string | null, kinds: ChunkKind[] = []) =>
+      (await index.findSymbols(name, parent, { ...ANYTHING, kinds }, 10)).map(({ id, match }) => [
+        file.chunks.findIndex((chunk) => chunk.id === id),
+        match,
+      ]);
+    expect(await find("stop", "Task")).toEqual([[3, "exact"]]);
+    expect(await find("stop", "jobs.task")).toEqual([[3, "exact"]]);
+    expect(await find("stop", "ask")).toEqual([]);
+    expect(await find("LONG", null)).toEqual([[1, "other_case"]]);
+    expect(await find("", null, ["method"])).toEqual([[3, "prefix"]]);
+
+    // The same chunks, with a definition less in one that is kept.
+    const moved = await toCommit(index, "a.ts", 2, [
+      ...chunks.slice(0, 3),
+      { text: "m", definitions: [stop] },
+    ]);
+    await index.commit([moved]);
+    expect((await index.symbols("a.ts")).symbols).toEqual([long, stop]);
+    await index.remove([{ path: "a.ts", generation: 3 }]);
+    expect(await find("stop", null)).toEqual([]);
   });
 });
 

@@ -21,6 +21,9 @@ export function chunkOf(chunk: TestChunk | string, ordinal: number): Omit<Commit
     kind: "block",
     symbol: null,
     parent: null,
+    signature: null,
+    doc: null,
+    definitions: [],
     embedHash: `hash of ${given.text}`,
     ...given,
   };

@@ -12,7 +12,19 @@ function chunk(
   endLine: number,
   text = "four letter word",
 ): StoredChunk {
-  return { id, path, startLine, endLine, text, language: "go", kind: "block", symbol: null, parent: null };
+  return {
+    id,
+    path,
+    startLine,
+    endLine,
+    text,
+    language: "go",
+    kind: "block",
+    symbol: null,
+    parent: null,
+    signature: null,
+    doc: null,
+  };
 }
 
 const ranking = (ids: string[]): Ranked[] =>
