@@ -24,6 +24,8 @@ export default defineConfig({
                 CHROMA_URL: inject<string>("chromaUrl"),
                 OPENAI_BASE_URL: inject<string>("embeddingsUrl"),
                 OPENAI_API_KEY: "local",
+                OPENAI_CHAT_BASE_URL: inject<string>("chatUrl"),
+                OPENAI_CHAT_MODEL: "stand-in",
                 EMBEDDING_MODEL: "all-MiniLM-L6-v2",
                 EMBEDDING_DIMENSIONS: "384",
                 EMBEDDING_MAX_TOKENS: "256",

@@ -17,7 +17,8 @@ A space in front of a line keeps it out of the shell's history (HISTCONTROL=igno
 /** Secrets of our own: those of providers have whatever form their providers give them. */
 const OWN = ["ROOT_API_KEY", "JWT_SECRET"];
 const PROVIDERS = ["OPENAI_API_KEY", "CHROMA_API_KEY"];
-const NAMES = [...OWN, "ALERT_WEBHOOK_SECRET", ...PROVIDERS];
+/** `OPENAI_CHAT_API_KEY`: only where chat and embeddings are of two providers. */
+const NAMES = [...OWN, "ALERT_WEBHOOK_SECRET", ...PROVIDERS, "OPENAI_CHAT_API_KEY"];
 
 async function main(args: string[]): Promise<number> {
   if (args.includes("--help")) {

@@ -88,6 +88,18 @@ const settings = z.object({
   EMBEDDING_DIMENSIONS: z.coerce.number().int().min(1).max(4096).default(1536),
   /** Tokens of one input that the embedding model reads; chunks are sized to fit. */
   EMBEDDING_MAX_TOKENS: z.coerce.number().int().min(64).max(8192).default(8192),
+  /** The model that answers questions; without it `/v1/ask` finds sources and says 503. */
+  OPENAI_CHAT_MODEL: z.string().min(1).max(100).optional(),
+  /** Where the chat model is, if not at `OPENAI_BASE_URL`. */
+  OPENAI_CHAT_BASE_URL: url.optional(),
+  /** Its key, if not `OPENAI_API_KEY`, which goes to no other server than its own. */
+  OPENAI_CHAT_API_KEY: secret.optional(),
+  /** Milliseconds that the chat model may be silent: before its first word, and between words. */
+  CHAT_TIMEOUT_MS: seconds(60_000, 600_000),
+  /** Tokens of prompt and answer together that the chat model takes. */
+  CHAT_CONTEXT_TOKENS: z.coerce.number().int().min(2048).max(1_000_000).default(16_384),
+  /** Lets a caller's own key (`X-OpenAI-Key`) go to a chat server other than api.openai.com. */
+  ALLOW_CALLER_KEYS: flag,
   UPSTREAM_TIMEOUT_MS: seconds(30_000, 600_000),
   UPSTREAM_RETRIES: z.coerce.number().int().min(0).max(10).default(3),
 

@@ -2,7 +2,7 @@ import { sendAlert } from "./audit/alert.ts";
 import { createSecurityEvents, WaitingEvents } from "./audit/event.ts";
 import { NETWORK_NOTED_MS } from "./audit/networks.ts";
 import { READINESS_KEPT_MS, type Readiness } from "./audit/readiness.ts";
-import { watchedEmbedder } from "./audit/spend.ts";
+import { noteSpend, watchedEmbedder } from "./audit/spend.ts";
 import type { AuthenticateDeps } from "./auth/authenticate.ts";
 import { type FetchJwks, JwksCache } from "./auth/jwks.ts";
 import { KeyCache } from "./auth/key-cache.ts";
@@ -10,20 +10,23 @@ import { readToken } from "./auth/read-token.ts";
 import { issuerOf, type MintDeps } from "./auth/token.ts";
 import { TokenKeys } from "./auth/token-keys.ts";
 import { ChromaVectorStore } from "./clients/chroma-vector-store.ts";
+import { isOpenAi, OpenAiChat } from "./clients/openai-chat.ts";
 import { OpenAiEmbedder } from "./clients/openai-embedder.ts";
 import { DEFAULT_RETRY } from "./clients/retry.ts";
 import { upstreamFetch } from "./clients/upstream-fetch.ts";
 import type { Config } from "./config.ts";
 import type { Budget } from "./core/budget.ts";
 import { Cursors } from "./core/cursor.ts";
+import { DevFlowError } from "./core/errors.ts";
 import type { Limiters } from "./core/limiter.ts";
 import { consoleSink, type Logger } from "./core/log.ts";
 import { Lru } from "./core/lru.ts";
 import { sendable } from "./core/messages.ts";
-import type { Embedder, MessageQueue, VectorStore, WorkspaceIndex } from "./core/ports.ts";
+import type { ChatModel, Embedder, MessageQueue, VectorStore, WorkspaceIndex } from "./core/ports.ts";
 import { Secret } from "./core/secret.ts";
 import type { SecurityEvent, SecurityEvents } from "./core/security-event.ts";
 import { type Database, openDatabase } from "./db/database.ts";
+import { budgetedChat } from "./limits/budgeted-chat.ts";
 import { budgetedEmbedder } from "./limits/budgeted-embedder.ts";
 import { LimitGate } from "./limits/gate.ts";
 import { type PolicyTable, policyTable } from "./limits/policy.ts";
@@ -36,6 +39,13 @@ export interface Services {
   embedder: Embedder;
   /** The embedder as a workspace may use it: paid from its month's tokens, or without bound where none is set. */
   embedderFor(workspaceId: string, monthlyTokens: number | null): Embedder;
+  /**
+   * The chat model as a workspace may use it: paid from its month's tokens, or by the caller's own key, which costs the
+   * workspace nothing. Null where none is configured. Errors: `invalid_request` for a key that may not be sent there.
+   */
+  chatFor(workspaceId: string, monthlyTokens: number | null, callersKey: Secret | null): ChatModel | null;
+  /** Tokens of prompt and answer together that the chat model takes. */
+  chatContextTokens: number;
   /** The object that counts a workspace's tokens. */
   budgetOf(workspaceId: string): Budget;
   /** Tokens of one input that the embedding model reads. */
@@ -127,12 +137,12 @@ export function createServices(
   const budgetOf = (workspaceId: string): Budget => env.BUDGET.get(env.BUDGET.idFromName(workspaceId));
   const vectors = lazy(() => chromaVectorStore(config));
   const limiters: Limiters = (subject) => env.RATE_LIMITER.get(env.RATE_LIMITER.idFromName(subject));
+  const spend = { limiters, events, log, background, thresholdTokens: config.SUSPICIOUS_TOKENS };
   return {
     db,
     blobs: env.BLOBS,
     queue: indexingQueue(env.INDEXING),
     embedderFor(workspaceId, monthlyTokens) {
-      const spend = { limiters, events, log, background, thresholdTokens: config.SUSPICIOUS_TOKENS };
       const watched = (one: Embedder) => watchedEmbedder(spend, workspaceId, one);
       if (monthlyTokens === null) return watched(embedder());
       return budgetedEmbedder(watched(metered()), {
@@ -142,6 +152,21 @@ export function createServices(
         onWarning: () => events.record({ type: "budget_warning", workspaceId }),
       });
     },
+    chatFor(workspaceId, monthlyTokens, callersKey) {
+      const chat = openAiChat(config, callersKey);
+      if (chat === null) return null;
+      if (callersKey !== null) return budgetedChat(chat, { limit: null, background });
+      const onWarning = () => events.record({ type: "budget_warning", workspaceId });
+      return budgetedChat(chat, {
+        limit: monthlyTokens === null ? null : { budget: budgetOf(workspaceId), monthlyTokens, onWarning },
+        onSpent({ inputTokens, outputTokens }) {
+          const noting = noteSpend(spend, workspaceId, inputTokens + outputTokens);
+          background(noting.catch((cause) => log.error("tokens are not counted", cause)));
+        },
+        background,
+      });
+    },
+    chatContextTokens: config.CHAT_CONTEXT_TOKENS,
     budgetOf,
     get embedder() {
       return embedder();
@@ -198,6 +223,34 @@ function openAiEmbedder(config: Config, repeats: { unanswered: boolean }): Embed
     dimensions: config.EMBEDDING_DIMENSIONS,
     maxTokens: config.EMBEDDING_MAX_TOKENS,
     fetch: patientFetch(config, repeats),
+  });
+}
+
+/** Null where no model is configured. @param callersKey takes the place of the deployment's. */
+function openAiChat(config: Config, callersKey: Secret | null): ChatModel | null {
+  const { OPENAI_CHAT_MODEL: model, OPENAI_BASE_URL: embeddings } = config;
+  const baseUrl = config.OPENAI_CHAT_BASE_URL ?? embeddings;
+  if (callersKey !== null && !isOpenAi(baseUrl) && !config.ALLOW_CALLER_KEYS) {
+    throw new DevFlowError(
+      "invalid_request",
+      "/header/X-OpenAI-Key: This deployment answers by a server of its own, to which no caller's key is sent.",
+      { errors: [{ pointer: "/header/X-OpenAI-Key", message: "Not taken by this deployment." }] },
+    );
+  }
+  if (model === undefined) return null;
+  const sameServer = new URL(baseUrl).origin === new URL(embeddings).origin;
+  const ownKey = config.OPENAI_CHAT_API_KEY ?? (sameServer ? config.OPENAI_API_KEY : undefined);
+  return new OpenAiChat({
+    apiKey: callersKey ?? ownKey ?? new Secret("none"),
+    callersKey: callersKey !== null,
+    baseUrl,
+    model,
+    silenceMs: config.CHAT_TIMEOUT_MS,
+    fetch: upstreamFetch({
+      timeoutMs: null,
+      streamed: true,
+      retry: { ...DEFAULT_RETRY, unanswered: false, retries: config.UPSTREAM_RETRIES },
+    }),
   });
 }
 

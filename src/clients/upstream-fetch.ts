@@ -1,8 +1,10 @@
 import { type FailedAttempt, parseRetryAfter, type RetryPolicy, retryDelayMs } from "./retry.ts";
 
 export interface UpstreamFetchOptions {
-  /** Of one attempt, its body included. */
-  timeoutMs: number;
+  /** Of one attempt, its body included; null leaves the time to the caller's signal. */
+  timeoutMs: number | null;
+  /** Hands a good answer on as it comes: what breaks off then is the caller's to see. */
+  streamed?: boolean;
   retry: RetryPolicy;
   /** Uniform over [0, 1). */
   random?: () => number;
@@ -15,11 +17,11 @@ export interface UpstreamFetchOptions {
 /**
  * `fetch` as upstreams are to be called: every attempt has a time-out, transient failures are tried again, redirects
  * are not followed (the address comes from the settings and from nowhere else). The answer is read whole within the
- * attempt, so that a connection that breaks half-way is tried again too.
+ * attempt, so that a connection that breaks half-way is tried again too; unless it is `streamed`.
  * Resolves with the last answer, whatever its status; rejects where there was none, or when the caller's signal aborts.
  */
 export function upstreamFetch(options: UpstreamFetchOptions): typeof fetch {
-  const { timeoutMs, retry, random = Math.random, now = Date.now, sleep = wait } = options;
+  const { timeoutMs, streamed = false, retry, random = Math.random, now = Date.now, sleep = wait } = options;
   // Called as a plain function: workerd's fetch refuses any other `this`.
   const send: typeof fetch = options.fetch ?? ((input, init) => fetch(input, init));
 
@@ -43,15 +45,19 @@ export function upstreamFetch(options: UpstreamFetchOptions): typeof fetch {
     body: ArrayBuffer | null,
     caller: AbortSignal | null,
   ): Promise<{ answer?: Response; error?: unknown; failed: FailedAttempt }> {
-    const timeout = AbortSignal.timeout(timeoutMs);
+    const signals = [
+      ...(timeoutMs === null ? [] : [AbortSignal.timeout(timeoutMs)]),
+      ...(caller === null ? [] : [caller]),
+    ];
     try {
       const response = await send(request.url, {
         method: request.method,
         headers: request.headers,
         redirect: "manual",
-        signal: caller ? AbortSignal.any([timeout, caller]) : timeout,
+        ...(signals.length === 0 ? {} : { signal: AbortSignal.any(signals) }),
         ...(body === null ? {} : { body }),
       });
+      if (streamed && response.ok) return { answer: response, failed: { status: null, retryAfterMs: null } };
       const bytes = NO_BODY.has(response.status) ? null : await response.arrayBuffer();
       const { status, statusText, headers } = response;
       return {

@@ -61,6 +61,46 @@ export interface VectorStore {
   ping(): Promise<void>;
 }
 
+// -------------------------------------------------------------------------------------- chat model
+
+export interface ChatMessage {
+  role: "system" | "user" | "assistant";
+  content: string;
+}
+
+export interface ChatRequest {
+  messages: ChatMessage[];
+  /** Tokens of the messages at most, as they are set aside before the call. */
+  mostInputTokens: number;
+  maxOutputTokens: number;
+}
+
+export interface ChatUsage {
+  inputTokens: number;
+  outputTokens: number;
+}
+
+export interface ChatEnd {
+  /** What the provider counted; null where it says nothing. */
+  usage: ChatUsage | null;
+  /** `length`: cut off at `maxOutputTokens`; `filtered`: the provider withheld the rest. */
+  finish: "stop" | "length" | "filtered";
+}
+
+/**
+ * Writes answers.
+ * Errors: `upstream_unavailable` (a `PaidCallError` where it is known what was charged), `upstream_key_rejected` where
+ * the caller's own key was refused, `budget_exhausted` before a call that is not paid for.
+ */
+export interface ChatModel {
+  readonly model: string;
+  /**
+   * The answer as it is written, and how it ended. The first part is always empty: it says that the call is paid for
+   * and about to be made. Attempts are repeated until the first word, never after it. Ends when the signal does.
+   */
+  stream(request: ChatRequest, signal: AbortSignal): AsyncGenerator<string, ChatEnd>;
+}
+
 // ---------------------------------------------------------------------------------- WorkspaceIndex
 
 /** A chunk that the consumer wants a file to have; `embedHash` identifies model and embedded text. */

@@ -8,6 +8,7 @@ import { startChroma } from "../../scripts/stack/chroma.ts";
 import { startEmbedder } from "../../scripts/stack/embedder.ts";
 import { openState } from "../../scripts/stack/state.ts";
 import { type CountingProxy, startCountingProxy } from "./counting-proxy.ts";
+import { type StandInChat, startStandInChat } from "./stand-in-chat.ts";
 
 /** The big list of naughty strings, or null where the corpora do not stand beside the project. */
 function naughtyStrings(): string[] | null {
@@ -38,8 +39,10 @@ export default async function setup(project: TestProject) {
     register: (child: Child) => children.push(child),
   };
   let proxy: CountingProxy | null = null;
+  let chat: StandInChat | null = null;
   const stop = async () => {
     await proxy?.stop();
+    await chat?.stop();
     await Promise.all(children.map((child) => child.stop()));
     await rm(folder, { recursive: true, force: true });
   };
@@ -48,6 +51,8 @@ export default async function setup(project: TestProject) {
     project.provide("chromaUrl" as never, chroma.url as never);
     proxy = await startCountingProxy(embedder.url);
     project.provide("embeddingsUrl" as never, proxy.url as never);
+    chat = await startStandInChat();
+    project.provide("chatUrl" as never, chat.url as never);
     project.provide("naughtyStrings" as never, naughtyStrings() as never);
     project.provide("traversalPaths" as never, traversalPaths() as never);
     return stop;

@@ -121,6 +121,7 @@ describe("the Worker's source", () => {
       "auth/authenticate.ts",
       "auth/token-keys.ts",
       "clients/chroma-vector-store.ts",
+      "clients/openai-chat.ts",
       "clients/openai-embedder.ts",
       "clients/unavailable.ts",
       "config.ts",
