@@ -1,11 +1,13 @@
 import { type SQL, sql } from "drizzle-orm";
 import type { BatchItem } from "drizzle-orm/batch";
 import { LIMITS } from "../core/limits.ts";
+import type { SecurityEvent } from "../core/security-event.ts";
 import { blobKey } from "./blob-garbage.ts";
 import type { Database } from "./database.ts";
 import { selectFiles } from "./files.ts";
 import { runningJobs } from "./jobs.ts";
 import type { JobKind, JobSpec } from "./schema.ts";
+import { insertSecurityEventIf } from "./security-events.ts";
 
 /** A file version as it is to stand in `files`. */
 export interface AcceptedFile {
@@ -18,6 +20,10 @@ export interface AcceptedFile {
   status: "pending" | "skipped";
   reason: string | null;
   message: string | null;
+  /** What the file itself says of why it is skipped; for those reasons that need a word. */
+  error: string | null;
+  /** See the column. */
+  secretScan: string | null;
 }
 
 /** What became of an entry of an upload that changes no row. */
@@ -59,6 +65,8 @@ export interface FileChange {
   job: { create: NewJob } | { id: string } | null;
   outcomes: EntryOutcome[];
   precondition: Precondition | null;
+  /** An event that tells of the change: written with it, or not at all. */
+  event: SecurityEvent | null;
 }
 
 /**
@@ -70,7 +78,8 @@ export function acceptFiles(db: Database, change: FileChange) {
   const { workspaceId, now } = change;
   const entries = sql`(SELECT value ->> 'path' AS path, value ->> 'size' AS size, value ->> 'sha256' AS sha256,
     value ->> 'blob' AS blob, value ->> 'language' AS language, value ->> 'status' AS status,
-    value ->> 'reason' AS reason, value ->> 'message' AS message, value -> 'above' AS above
+    value ->> 'reason' AS reason, value ->> 'message' AS message, value ->> 'error' AS error,
+    value ->> 'secretScan' AS secret_scan, value -> 'above' AS above
     FROM json_each(${JSON.stringify(change.files.map(withFolders))}))`;
   const admitted = sql`SELECT id, ${change.generation ?? sql`generation`} AS generation
     FROM workspaces WHERE id = ${workspaceId} AND last_change = ${change.id}`;
@@ -96,14 +105,16 @@ export function acceptFiles(db: Database, change: FileChange) {
     WHERE tombstones.generation < excluded.generation
     RETURNING path, generation`);
   const upsert = db.run(sql`
-    INSERT INTO files (workspace_id, path, generation, size, sha256, blob, language, status, skip_reason, chunks,
-      updated_at)
-    SELECT w.id, j.path, w.generation, j.size, j.sha256, j.blob, j.language, j.status, j.reason, 0, ${now}
+    INSERT INTO files (workspace_id, path, generation, size, sha256, blob, language, status, skip_reason, error,
+      secret_scan, chunks, updated_at)
+    SELECT w.id, j.path, w.generation, j.size, j.sha256, j.blob, j.language, j.status, j.reason, j.error,
+      j.secret_scan, 0, ${now}
     FROM (${admitted}) AS w CROSS JOIN ${entries} AS j
     WHERE ${notDeletedSince(sql`w.generation`, workspaceId)}
     ON CONFLICT (workspace_id, path) DO UPDATE SET
       generation = excluded.generation, size = excluded.size, sha256 = excluded.sha256, blob = excluded.blob,
-      language = excluded.language, status = excluded.status, skip_reason = excluded.skip_reason, error = NULL,
+      language = excluded.language, status = excluded.status, skip_reason = excluded.skip_reason, error = excluded.error,
+      secret_scan = excluded.secret_scan,
       chunks = iif(excluded.status = 'pending', files.chunks, 0),
       chunked_by = iif(excluded.status = 'pending', files.chunked_by, NULL),
       indexed_at = iif(excluded.status = 'pending', files.indexed_at, NULL),
@@ -143,6 +154,7 @@ export function acceptFiles(db: Database, change: FileChange) {
     owned,
     ...(change.job !== null && "create" in change.job ? [insertJob(db, change, change.job.create)] : []),
     ...(jobId === null ? [] : [jobFiles, outcomes]),
+    ...(change.event === null ? [] : [insertSecurityEventIf(db, change.event, sql`EXISTS (${admitted})`)]),
     toIndex,
     selectFiles(
       db,

@@ -99,7 +99,14 @@ export function addToReceipt(db: Database, jobId: string, counts: Record<string,
 /** A job for what an interrupted deletion left to do: its files are noted already as gone. */
 export function insertDeleteJob(
   db: Database,
-  job: { id: string; workspaceId: string; keyId: string; requestId: string; spec: JobSpec; now: number },
+  job: {
+    id: string;
+    workspaceId: string;
+    keyId: string | null;
+    requestId: string | null;
+    spec: JobSpec;
+    now: number;
+  },
   deleted: readonly { path: string; generation: number }[],
 ) {
   return [

@@ -1,5 +1,6 @@
 import { sql } from "drizzle-orm";
 import type { ChunkedBy } from "../core/chunk.ts";
+import { blobKey } from "./blob-garbage.ts";
 import type { Database } from "./database.ts";
 
 /** What the index holds of an accepted file version. */
@@ -28,6 +29,30 @@ export function writeIndexStates(
     FROM json_each(${JSON.stringify(states)}) AS s
     WHERE files.workspace_id = ${workspaceId} AND files.path = s.value ->> 'path'
       AND files.generation = s.value ->> 'generation'`);
+}
+
+/**
+ * Takes away the content of file versions: they keep their rows, and their R2 objects become nobody's. For one batch.
+ */
+export function dropContent(
+  db: Database,
+  workspaceId: string,
+  versions: readonly { path: string; generation: number }[],
+  now: number,
+) {
+  const dropped = sql`files.workspace_id = ${workspaceId} AND files.blob IS NOT NULL AND EXISTS (
+    SELECT 1 FROM json_each(${JSON.stringify(versions)}) AS v
+    WHERE files.path = v.value ->> 'path' AND files.generation = v.value ->> 'generation')`;
+  return [
+    db.run(sql`
+      INSERT INTO blob_garbage (key, workspace_id, created_at)
+      SELECT ${blobKey(workspaceId, "")} || files.blob, ${workspaceId}, ${now} FROM files WHERE ${dropped}
+      ON CONFLICT (key) DO NOTHING`),
+    db.run(sql`
+      UPDATE workspaces SET stored_bytes = stored_bytes - (
+        SELECT coalesce(sum(files.size), 0) FROM files WHERE ${dropped}) WHERE id = ${workspaceId}`),
+    db.run(sql`UPDATE files SET blob = NULL WHERE ${dropped}`),
+  ] as const;
 }
 
 /** The file versions are to be indexed (again). */

@@ -43,6 +43,11 @@ export function runningJobs(workspaceId: string): SQL {
     AND status IN ('queued', 'running', 'paused') AND kind <> 'put')`;
 }
 
+/** Whether a batch has made the job: for what is to be written with it, or not at all. */
+export function jobExists(id: string): SQL {
+  return sql`EXISTS (SELECT 1 FROM jobs WHERE id = ${id})`;
+}
+
 export function selectJob(db: Database, workspaceId: string, id: string) {
   return db
     .select()

@@ -69,6 +69,11 @@ export const files = sqliteTable(
     status: text().$type<FileStatus>().notNull(),
     skipReason: text("skip_reason"),
     error: text(),
+    /**
+     * The rules under which the content was searched for secrets (`SECRET_RULES`); `allowed` where an admin let it
+     * through; null: it is searched before it is indexed.
+     */
+    secretScan: text("secret_scan"),
     chunks: integer().notNull().default(0),
     chunkedBy: text("chunked_by").$type<ChunkedBy>(),
     updatedAt: integer("updated_at").notNull(),

@@ -1,4 +1,4 @@
-import { and, desc, eq, gt, gte, isNull, lt, notLike, or, sql } from "drizzle-orm";
+import { and, desc, eq, gt, gte, isNull, lt, notLike, or, type SQL, sql } from "drizzle-orm";
 import type { SecurityEvent } from "../core/security-event.ts";
 import type { Database } from "./database.ts";
 import { apiKeys, securityEvents } from "./schema.ts";
@@ -12,6 +12,15 @@ export function insertSecurityEvent(db: Database, event: SecurityEvent) {
       target: securityEvents.id,
       set: { count: sql`${securityEvents.count} + excluded.count`, requestId: sql`excluded.request_id` },
     });
+}
+
+/** The row of an event that tells of a change in the same batch; none where the change was refused. */
+export function insertSecurityEventIf(db: Database, event: SecurityEvent, changed: SQL) {
+  return db.run(sql`
+    INSERT INTO security_events (id, workspace_id, type, at, count, ip, route, key_id, request_id, detail)
+    SELECT ${event.id}, ${event.workspaceId}, ${event.type}, ${event.at}, ${event.count}, ${event.ip},
+      ${event.route}, ${event.keyId}, ${event.requestId}, ${JSON.stringify(event.detail)}
+    WHERE ${changed}`);
 }
 
 export interface SecurityEventQuery {

@@ -6,6 +6,7 @@ import { LIMITS } from "../core/limits.ts";
 import type { Logger } from "../core/log.ts";
 import { type FileToIndex, indexMessages } from "../core/messages.ts";
 import type { MessageQueue } from "../core/ports.ts";
+import type { SecurityEvent, SecurityEvents } from "../core/security-event.ts";
 import { acceptFiles, type EntryOutcome, type NewJob, type Precondition } from "../db/accept-files.ts";
 import { blobKey, deleteGarbage, insertGarbage } from "../db/blob-garbage.ts";
 import { type FileRow, selectFiles } from "../db/files.ts";
@@ -18,6 +19,7 @@ export interface AcceptDeps extends RemoveDerivedDeps {
   blobs: R2Bucket;
   queue: MessageQueue;
   log: Logger;
+  events: SecurityEvents;
   /** Work that may outlive the answer. */
   background(work: Promise<unknown>): void;
 }
@@ -37,6 +39,8 @@ export interface Acceptance {
   /** A job to be made, a standing one, or none. */
   job: { create: NewJob } | { id: string } | null;
   precondition: Precondition | null;
+  /** Told of with the change: an override that an admin asked for. */
+  event: SecurityEvent | null;
 }
 
 export interface Accepted {
@@ -96,14 +100,18 @@ export async function accept(deps: AcceptDeps, acceptance: Acceptance): Promise<
         status: candidate.skip === null ? "pending" : "skipped",
         reason: candidate.skip?.reason ?? null,
         message: candidate.skip?.message ?? null,
+        error: candidate.skip?.reason === "secret_detected" ? candidate.skip.message : null,
+        secretScan: candidate.secretScan,
       })),
       job: acceptance.job,
       outcomes: acceptance.outcomes,
       precondition: acceptance.precondition,
+      event: acceptance.event,
     }),
   )) as unknown[][];
   const [admitted] = results[0] as { generation: number }[];
   if (admitted === undefined) throw await refusal(deps, acceptance);
+  if (acceptance.event !== null) deps.events.stored(acceptance.event);
   const jobId =
     acceptance.job === null
       ? null

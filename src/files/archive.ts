@@ -3,12 +3,22 @@ import { base32, newTimeId, randomBytes } from "../core/ids.ts";
 import { LIMITS } from "../core/limits.ts";
 import { deleteGarbage, insertGarbage } from "../db/blob-garbage.ts";
 import { takeGeneration } from "../db/collections.ts";
-import { failJob, finishJob, insertJobIfRoom, markExpanded, selectJob, touchJob } from "../db/jobs.ts";
+import {
+  failJob,
+  finishJob,
+  insertJobIfRoom,
+  jobExists,
+  markExpanded,
+  selectJob,
+  touchJob,
+} from "../db/jobs.ts";
+import { insertSecurityEventIf } from "../db/security-events.ts";
 import { type AcceptDeps, accept, deleteBlobs } from "./accept.ts";
 import { tooLargeToIndex } from "./inspect.ts";
-import type { Uploader } from "./put-file.ts";
+import { secretOverride } from "./secrets.ts";
 import { type ArchiveEntry, ArchiveError, readTarGz } from "./tar.ts";
 import { UploadGroup } from "./upload-group.ts";
+import type { Uploader } from "./uploader.ts";
 
 export interface UploadArchive {
   /** Folder that the entries' names are relative to; null is the workspace. */
@@ -16,6 +26,8 @@ export interface UploadArchive {
   body: ReadableStream<Uint8Array>;
   /** As the client declared them; the body is held to it. */
   bytes: number;
+  /** An admin said that secrets in the files are no matter. */
+  allowSecrets: boolean;
 }
 
 /** Entries that are accepted together. */
@@ -34,6 +46,7 @@ export async function uploadArchive(
 ): Promise<string> {
   const { workspaceId, keyId, requestId } = uploader;
   const id = newTimeId("job", deps.now());
+  const override = secretOverride(uploader, upload.allowSecrets, "archive", deps.now());
   const spool = `ws/${workspaceId}/spool/${base32(randomBytes(20))}`;
   await insertGarbage(deps.db, workspaceId, [spool], deps.now());
   await spoolBody(deps.blobs, spool, upload);
@@ -45,10 +58,16 @@ export async function uploadArchive(
       keyId,
       requestId,
       kind: "archive",
-      spec: { spool, archive: "tar.gz", ...(upload.folder === null ? {} : { path: upload.folder }) },
+      spec: {
+        spool,
+        archive: "tar.gz",
+        ...(upload.folder === null ? {} : { path: upload.folder }),
+        ...(upload.allowSecrets ? { allowSecrets: true } : {}),
+      },
       now: deps.now(),
       maxOpen: LIMITS.workspaceRunningJobs,
     }),
+    ...(override === null ? [] : [insertSecurityEventIf(deps.db, override, jobExists(id))]),
   ]);
   if (inserted.length === 0) {
     deps.background(deleteBlobs(deps, [spool]));
@@ -58,6 +77,7 @@ export async function uploadArchive(
       { members: { quota: "running_jobs", max: LIMITS.workspaceRunningJobs } },
     );
   }
+  if (override !== null) deps.events.stored(override);
   await deleteGarbage(deps.db, [spool]);
   await deps.queue.send([{ kind: "archive", workspaceId, jobId: id }]);
   return id;
@@ -101,7 +121,11 @@ export async function unpackArchive(
     return;
   }
   const target = { workspaceId, jobId, generation: job.spec.generation ?? null };
-  const group = new UploadGroup(deps, workspaceId, job.spec.path ?? null);
+  const group = new UploadGroup(
+    deps,
+    { workspaceId, keyId: job.keyId, requestId: job.requestId, ip: null, route: null },
+    { folder: job.spec.path ?? null, allowSecrets: job.spec.allowSecrets === true },
+  );
   try {
     for await (const entry of readTarGz(object.body)) {
       await addEntry(group, entry);
@@ -129,7 +153,8 @@ async function addEntry(group: UploadGroup, entry: ArchiveEntry): Promise<void> 
   if (path === null) return;
   if (entry.kind === "file") return await group.add(path, entry.bytes);
   const { size, sha256 } = entry;
-  await group.addSkipped(path, { size, sha256, skip: tooLargeToIndex(size) });
+  const skip = tooLargeToIndex(size);
+  await group.addSkipped(path, { size, sha256, skip, secretScan: null, findings: [] });
 }
 
 /** @returns false where the job is over meanwhile, cancelled for one. */
@@ -146,7 +171,14 @@ async function acceptGroup(
   if (job === undefined || job.finishedAt !== null) return false;
   const gathered = group.take();
   if (gathered.candidates.length + gathered.outcomes.length === 0) return true;
-  await accept(deps, { workspaceId, generation, ...gathered, job: { id: jobId }, precondition: null });
+  await accept(deps, {
+    workspaceId,
+    generation,
+    ...gathered,
+    job: { id: jobId },
+    precondition: null,
+    event: null,
+  });
   return true;
 }
 

@@ -15,8 +15,8 @@ import { countSelected, selectFile } from "../db/files.ts";
 import { insertJobIfRoom } from "../db/jobs.ts";
 import type { Tombstone } from "../db/tombstones.ts";
 import { deleteBlobs } from "./accept.ts";
-import type { Uploader } from "./put-file.ts";
 import { type RemoveDerivedDeps, removeDerived } from "./remove-derived.ts";
+import type { Uploader } from "./uploader.ts";
 
 export interface DeleteDeps extends RemoveDerivedDeps {
   blobs: R2Bucket;
@@ -41,7 +41,7 @@ export type DeleteResult = { deleted: DeleteReceipt } | { jobId: string };
  */
 export async function deleteFiles(
   deps: DeleteDeps,
-  caller: Uploader,
+  caller: Pick<Uploader, "workspaceId" | "keyId" | "requestId">,
   target: DeleteTarget,
 ): Promise<DeleteResult> {
   const { workspaceId } = caller;
@@ -106,7 +106,11 @@ function notFoundDetail(target: DeleteTarget): string {
     : "No file is stored at or below this path.";
 }
 
-async function startDeletion(deps: DeleteDeps, caller: Uploader, target: DeleteTarget): Promise<string> {
+async function startDeletion(
+  deps: DeleteDeps,
+  caller: Pick<Uploader, "workspaceId" | "keyId" | "requestId">,
+  target: DeleteTarget,
+): Promise<string> {
   const { workspaceId, keyId, requestId } = caller;
   const now = deps.now();
   const id = newTimeId("job", now);
@@ -137,7 +141,7 @@ async function startDeletion(deps: DeleteDeps, caller: Uploader, target: DeleteT
 
 async function deferDeletion(
   deps: DeleteDeps,
-  caller: Uploader,
+  caller: Pick<Uploader, "workspaceId" | "keyId" | "requestId">,
   target: DeleteTarget,
   round: Round,
 ): Promise<string> {

@@ -4,18 +4,15 @@ import type { Precondition } from "../db/accept-files.ts";
 import { type FileRow, selectFile } from "../db/files.ts";
 import { type AcceptDeps, accept, type Candidate, isUnchanged, met, storeBlobs } from "./accept.ts";
 import { inspect } from "./inspect.ts";
-
-/** Who uploads, for the job's record. */
-export interface Uploader {
-  workspaceId: string;
-  keyId: string;
-  requestId: string;
-}
+import { asAllowed, recordSecrets, secretOverride } from "./secrets.ts";
+import type { Uploader } from "./uploader.ts";
 
 export interface PutFile {
   /** As `parsePath` gives it. */
   path: string;
   bytes: Uint8Array;
+  /** An admin said that secrets in it are no matter. */
+  allowSecrets: boolean;
   precondition: Omit<Precondition, "path"> | null;
 }
 
@@ -32,11 +29,13 @@ export interface PutResult {
 export async function putFile(deps: AcceptDeps, uploader: Uploader, put: PutFile): Promise<PutResult> {
   const { workspaceId } = uploader;
   const precondition = put.precondition === null ? null : { path: put.path, ...put.precondition };
-  const version = await inspect(put.bytes);
+  const inspected = await inspect(put.bytes, put);
   const [existing] = await selectFile(deps.db, workspaceId, put.path);
   if (precondition !== null && !met(precondition, existing)) {
     throw new DevFlowError("precondition_failed", "The stored file is not the one that the request names.");
   }
+  const version = asAllowed(existing, inspected);
+  recordSecrets(deps, uploader, version);
   if (existing !== undefined && isUnchanged(existing, version)) return { file: existing, jobId: null };
   const candidate: Candidate = { ...version, path: put.path, blob: null };
   await storeBlobs(deps, workspaceId, [{ candidate, bytes: put.bytes }]);
@@ -61,6 +60,7 @@ export async function putFile(deps: AcceptDeps, uploader: Uploader, put: PutFile
             },
           },
     precondition,
+    event: secretOverride(uploader, put.allowSecrets, "put", deps.now()),
   });
   const [file] = rows;
   if (file === undefined) throw new Error("the accepted file has no row");

@@ -4,6 +4,8 @@ import type { EntryOutcome } from "../db/accept-files.ts";
 import { selectFiles } from "../db/files.ts";
 import { type AcceptDeps, type Candidate, isUnchanged, storeBlobs } from "./accept.ts";
 import { type Inspected, inspect } from "./inspect.ts";
+import { asAllowed, recordSecrets } from "./secrets.ts";
+import type { Uploader } from "./uploader.ts";
 
 /** Files read and not yet stored: bounded, so that an upload of any size needs little memory. */
 const GROUP_FILES = 100;
@@ -21,8 +23,9 @@ interface Waiting {
  */
 export class UploadGroup {
   readonly #deps: AcceptDeps;
-  readonly #workspaceId: string;
+  readonly #uploader: Uploader;
   readonly #folder: string | null;
+  readonly #allowSecrets: boolean;
   readonly #seen = new Set<string>();
   #waiting: Waiting[] = [];
   #waitingBytes = 0;
@@ -30,11 +33,16 @@ export class UploadGroup {
   candidates: Candidate[] = [];
   outcomes: EntryOutcome[] = [];
 
-  /** @param folder that the entries' names are relative to; null is the workspace. */
-  constructor(deps: AcceptDeps, workspaceId: string, folder: string | null) {
+  /** @param upload `folder`: what the entries' names are relative to; null is the workspace. */
+  constructor(
+    deps: AcceptDeps,
+    uploader: Uploader,
+    upload: { folder: string | null; allowSecrets: boolean },
+  ) {
     this.#deps = deps;
-    this.#workspaceId = workspaceId;
-    this.#folder = folder;
+    this.#uploader = uploader;
+    this.#folder = upload.folder;
+    this.#allowSecrets = upload.allowSecrets;
   }
 
   /**
@@ -65,8 +73,9 @@ export class UploadGroup {
 
   /** A file whose name was claimed. */
   async add(path: string, bytes: Uint8Array): Promise<void> {
-    const version = await inspect(bytes);
-    await this.#wait({ path, version, bytes: version.skip === null ? bytes : null });
+    const version = await inspect(bytes, { path, allowSecrets: this.#allowSecrets });
+    const mayBeStored = version.skip === null || version.skip.reason === "secret_detected";
+    await this.#wait({ path, version, bytes: mayBeStored ? bytes : null });
   }
 
   /** A file that was hashed while it streamed past, and is not to be stored. */
@@ -81,10 +90,13 @@ export class UploadGroup {
     this.#waitingBytes = 0;
     if (waiting.length === 0) return;
     const paths = waiting.map(({ path }) => path);
-    const rows = await selectFiles(this.#deps.db, this.#workspaceId, paths);
+    const { workspaceId } = this.#uploader;
+    const rows = await selectFiles(this.#deps.db, workspaceId, paths);
     const standing = new Map(rows.map((row) => [row.path, row]));
     const changed: { candidate: Candidate; bytes: Uint8Array }[] = [];
-    for (const { path, version, bytes } of waiting) {
+    for (const { path, version: inspected, bytes } of waiting) {
+      const version = asAllowed(standing.get(path), inspected);
+      recordSecrets(this.#deps, this.#uploader, version);
       if (isUnchanged(standing.get(path), version)) {
         const { skip } = version;
         this.outcomes.push({
@@ -95,7 +107,7 @@ export class UploadGroup {
         });
       } else changed.push({ candidate: { ...version, path, blob: null }, bytes: bytes ?? new Uint8Array(0) });
     }
-    await storeBlobs(this.#deps, this.#workspaceId, changed);
+    await storeBlobs(this.#deps, workspaceId, changed);
     this.candidates.push(...changed.map(({ candidate }) => candidate));
   }
 

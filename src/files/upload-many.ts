@@ -1,14 +1,17 @@
 import { newTimeId } from "../core/ids.ts";
 import { type AcceptDeps, accept, discard } from "./accept.ts";
 import { readMultipart } from "./multipart.ts";
-import type { Uploader } from "./put-file.ts";
+import { secretOverride } from "./secrets.ts";
 import { UploadGroup } from "./upload-group.ts";
+import type { Uploader } from "./uploader.ts";
 
 export interface UploadMany {
   /** Folder that the names are relative to; null is the workspace. */
   folder: string | null;
   body: ReadableStream<Uint8Array>;
   contentType: string;
+  /** An admin said that secrets in the files are no matter. */
+  allowSecrets: boolean;
 }
 
 /**
@@ -23,7 +26,7 @@ export async function uploadMany(
   upload: UploadMany,
 ): Promise<string | null> {
   const { workspaceId, keyId, requestId } = uploader;
-  const group = new UploadGroup(deps, workspaceId, upload.folder);
+  const group = new UploadGroup(deps, uploader, upload);
   try {
     for await (const { name, bytes } of readMultipart(upload.body, upload.contentType)) {
       const path = group.claim(name);
@@ -54,6 +57,7 @@ export async function uploadMany(
       },
     },
     precondition: null,
+    event: secretOverride(uploader, upload.allowSecrets, "multipart", deps.now()),
   });
   return id;
 }

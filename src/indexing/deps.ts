@@ -1,5 +1,6 @@
 import type { Logger } from "../core/log.ts";
 import type { Embedder, MessageQueue, VectorStore, WorkspaceIndex } from "../core/ports.ts";
+import type { SecurityEvents } from "../core/security-event.ts";
 import type { Database } from "../db/database.ts";
 
 /** What indexing needs of the outside. */
@@ -15,6 +16,7 @@ export interface IndexingDeps {
   vectors: VectorStore;
   workspaceIndex(workspaceId: string): WorkspaceIndex;
   log: Logger;
+  events: SecurityEvents;
   /** Milliseconds since the epoch. */
   now(): number;
 }

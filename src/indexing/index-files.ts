@@ -1,7 +1,7 @@
 import { CollectionGoneError } from "../core/collection-gone.ts";
 import { DevFlowError } from "../core/errors.ts";
 import type { FileCommit, FilePlan, FileToCommit, IndexingMessage, WorkspaceIndex } from "../core/ports.ts";
-import { type FileIndexState, writeIndexStates } from "../db/file-index-state.ts";
+import { dropContent, type FileIndexState, writeIndexStates } from "../db/file-index-state.ts";
 import { type FileRow, selectFiles } from "../db/files.ts";
 import { recountEndedJob } from "../db/job-counts.ts";
 import { type FileOutcome, finishJobFiles } from "../db/job-files.ts";
@@ -215,15 +215,17 @@ async function recordOutcomes(
           generation,
           status,
           skipReason: status === "skipped" ? reason : null,
-          error: status === "failed" ? message : null,
+          error: status === "failed" || reason === "secret_detected" ? message : null,
           chunks,
           chunkedBy: chunkedBy.get(path) ?? null,
         },
       ];
     },
   );
+  const secret = states.filter(({ skipReason }) => skipReason === "secret_detected");
   await deps.db.batch([
     writeIndexStates(deps.db, workspaceId, states, now),
+    ...(secret.length === 0 ? [] : dropContent(deps.db, workspaceId, secret, now)),
     finishJobFiles(deps.db, jobId, outcomes),
     touchJob(deps.db, jobId, now),
     recountEndedJob(deps.db, jobId),

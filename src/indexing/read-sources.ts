@@ -2,6 +2,7 @@ import { mapBounded } from "../core/bounded.ts";
 import type { Chunk, ChunkedBy } from "../core/chunk.ts";
 import { decodeText } from "../core/decode.ts";
 import { embedHash } from "../core/embedding-hash.ts";
+import { findSecrets, rulesOf, SECRET_RULES, SECRETS_ALLOWED, secretMessage } from "../core/find-secrets.ts";
 import { blobKey } from "../db/blob-garbage.ts";
 import type { FileRow } from "../db/files.ts";
 import { chunkSource } from "./chunk-source.ts";
@@ -37,7 +38,7 @@ export interface Refusal {
 
 /** Reads, decodes and cuts the files, side by side. A file that fails does so alone. */
 export function readSources(
-  deps: Pick<IndexingDeps, "blobs" | "embedder" | "embeddingMaxTokens">,
+  deps: Pick<IndexingDeps, "blobs" | "embedder" | "embeddingMaxTokens" | "events">,
   rows: readonly FileRow[],
 ): Promise<SourceToIndex[]> {
   return mapBounded(rows, READERS, async (row) => {
@@ -45,6 +46,8 @@ export function readSources(
     const base = { path, generation, language, chunks: [], chunkedBy: null };
     const read = await readText(deps.blobs, row);
     if ("refusal" in read) return { ...base, refusal: read.refusal };
+    const secret = await secretIn(deps, row, read.text);
+    if (secret !== null) return { ...base, refusal: secret };
     const { chunks, chunkedBy } = chunkSource(read.text, language, path, deps.embeddingMaxTokens);
     if (chunks.length === 0) return { ...base, refusal: skipped("empty", "It holds only white space.") };
     const { model, dimensions } = deps.embedder;
@@ -72,6 +75,19 @@ async function readText(blobs: R2Bucket, row: FileRow): Promise<{ text: string }
   const decoded = decodeText(new Uint8Array(await object.arrayBuffer()));
   if (decoded.ok) return { text: decoded.text };
   return { refusal: skipped(decoded.reason, REASONS[decoded.reason]) };
+}
+
+/** What was searched when it was accepted, or let through, is not searched again; under newer rules it is. */
+async function secretIn(
+  { events }: Pick<IndexingDeps, "events">,
+  { workspaceId, path, secretScan }: FileRow,
+  text: string,
+): Promise<Refusal | null> {
+  if (secretScan === SECRET_RULES || secretScan === SECRETS_ALLOWED) return null;
+  const findings = await findSecrets(text, path);
+  if (findings.length === 0) return null;
+  events.record({ type: "secret_detected", workspaceId, detail: { rules: rulesOf(findings) } });
+  return skipped("secret_detected", secretMessage(findings));
 }
 
 const REASONS = {

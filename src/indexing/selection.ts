@@ -50,11 +50,11 @@ export function treatmentOf(row: FileRow, spec: JobSpec, indexedGeneration: numb
   }
   // Nothing is stored of it, so there is nothing to index.
   if (row.blob === null) {
-    return { action: "leave", status: "skipped", reason: row.skipReason, message: null };
+    return { action: "leave", status: "skipped", reason: row.skipReason, message: row.error };
   }
   if (spec.force === true) return { action: "index" };
   if (row.status === "skipped") {
-    return { action: "leave", status: "skipped", reason: row.skipReason, message: null };
+    return { action: "leave", status: "skipped", reason: row.skipReason, message: row.error };
   }
   const stands = row.status === "indexed" && indexedGeneration === row.generation;
   return stands ? { action: "leave", status: "unchanged", reason: null, message: null } : { action: "index" };
