@@ -102,6 +102,8 @@ const settings = z.object({
   ALLOW_CALLER_KEYS: flag,
   UPSTREAM_TIMEOUT_MS: seconds(30_000, 600_000),
   UPSTREAM_RETRIES: z.coerce.number().int().min(0).max(10).default(3),
+  /** What a search in mode hybrid waits for its embedding and Chroma together, before it answers by words alone. */
+  SEARCH_VECTOR_TIMEOUT_MS: seconds(2_000, 60_000),
 
   /** Hosts that the deployment answers for, comma-separated; others get 421. Empty: any (development only). */
   PUBLIC_HOSTS: list,

@@ -30,6 +30,7 @@ import { budgetedChat } from "./limits/budgeted-chat.ts";
 import { budgetedEmbedder } from "./limits/budgeted-embedder.ts";
 import { LimitGate } from "./limits/gate.ts";
 import { type PolicyTable, policyTable } from "./limits/policy.ts";
+import { SearchMemory } from "./search/search-memory.ts";
 
 /** Everything that use cases ask for. Each declares the part that it needs. */
 export interface Services {
@@ -69,6 +70,8 @@ export interface Services {
   events: SecurityEvents;
   /** Signs where lists go on. */
   cursors: Cursors;
+  /** What this isolate remembers for searches. */
+  searchMemory: SearchMemory;
   /** Milliseconds since the epoch. */
   now(): number;
   /** Work that may outlive the answer. */
@@ -89,6 +92,7 @@ export interface Isolate {
   policies: PolicyTable;
   readiness: Lru<Readiness>;
   networks: Lru<true>;
+  searchMemory: SearchMemory;
 }
 
 /** Some 1 MB. */
@@ -108,6 +112,7 @@ export function createIsolate(
     policies: policyTable(config),
     readiness: new Lru(1, READINESS_KEPT_MS),
     networks: new Lru(MAX_NETWORKS, NETWORK_NOTED_MS),
+    searchMemory: new SearchMemory(),
   };
 }
 
@@ -198,6 +203,7 @@ export function createServices(
     readiness: isolate.readiness,
     networks: isolate.networks,
     cursors: new Cursors(config.JWT_SECRET),
+    searchMemory: isolate.searchMemory,
     events,
     log,
     now,

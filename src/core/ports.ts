@@ -48,8 +48,14 @@ export interface VectorStore {
   /** Idempotent by id. Splits into the batches that the server takes. */
   upsert(collectionId: string, records: VectorRecord[]): Promise<void>;
   delete(collectionId: string, ids: string[]): Promise<void>;
-  /** Nearest first. */
-  query(collectionId: string, vector: number[], limit: number, filters: VectorFilter[]): Promise<VectorHit[]>;
+  /** Nearest first. One request; `signal` ends the wait, as `upstream_unavailable`. */
+  query(
+    collectionId: string,
+    vector: number[],
+    limit: number,
+    filters: VectorFilter[],
+    signal?: AbortSignal,
+  ): Promise<VectorHit[]>;
   /** The vectors of those ids that exist. */
   get(collectionId: string, ids: string[]): Promise<Map<string, number[]>>;
   /** Those of the ids that exist. */
@@ -189,6 +195,29 @@ export interface SymbolHit {
   length: number;
 }
 
+/** What a search asks of the index, in one call. */
+export interface IndexQuery {
+  /** An FTS5 expression with every term quoted (see `lexical-query.ts`), or null: no lexical leg. */
+  match: string | null;
+  symbol: { name: string; parent: string | null } | null;
+  /** An FTS5 expression: chunks that it matches do not come with the hits. `match` leaves them out by itself. */
+  exclude: string | null;
+  filter: ChunkFilter;
+  /** Hits at most. */
+  limit: number;
+  /** So many of the first hits come with their chunks. */
+  texts: number;
+}
+
+export interface IndexAnswer {
+  lexical: LexicalHit[];
+  symbols: SymbolHit[];
+  chunks: StoredChunk[];
+  /** Totals of the workspace. */
+  files: number;
+  updatedAtMs: number | null;
+}
+
 export interface IndexStats {
   files: number;
   chunks: number;
@@ -228,8 +257,13 @@ export interface WorkspaceIndex {
    * Exact names first, then other cases, then prefixes by length.
    */
   findSymbols(name: string, parent: string | null, filter: ChunkFilter, limit: number): Promise<SymbolHit[]>;
-  /** Chunks by id, in the order asked for; unknown ids are left out. */
-  chunks(ids: string[]): Promise<StoredChunk[]>;
+  /** Both kinds of hits as `lexical` and `findSymbols` give them, with chunks and totals. */
+  find(query: IndexQuery): Promise<IndexAnswer>;
+  /**
+   * Chunks by id, in the order asked for; unknown ids are left out, and those that `exclude` (an FTS5 expression)
+   * matches.
+   */
+  chunks(ids: string[], exclude?: string | null): Promise<StoredChunk[]>;
   symbols(path: string): Promise<FileSymbols>;
   /** Generation that each of the paths has in the index; absent paths are left out. */
   generations(paths: string[]): Promise<{ path: string; generation: number }[]>;

@@ -3,6 +3,8 @@ import { below } from "../core/path.ts";
 import type {
   ChunkFilter,
   FileSymbols,
+  IndexAnswer,
+  IndexQuery,
   IndexStats,
   LexicalHit,
   StoredChunk,
@@ -125,14 +127,30 @@ type StoredChunkRow = {
 const STORED_CHUNK = `c.id, f.path, f.language, c.start_line AS startLine, c.end_line AS endLine, c.kind, c.symbol,
   c.parent, c.signature, c.doc, c.text`;
 
-export function chunksById(sql: SqlStorage, ids: string[]): StoredChunk[] {
+/** @param exclude an FTS5 expression: chunks that it matches are left out. */
+export function chunksById(sql: SqlStorage, ids: string[], exclude: string | null = null): StoredChunk[] {
+  const unlike =
+    exclude === null ? "" : "WHERE c.chunk NOT IN (SELECT rowid FROM chunk_terms WHERE chunk_terms MATCH ?)";
   return sql
     .exec<StoredChunkRow>(
       `SELECT ${STORED_CHUNK} FROM json_each(?) j JOIN chunks c ON c.id = j.value JOIN files f ON f.file = c.file
-       ORDER BY j.key`,
+       ${unlike} ORDER BY j.key`,
       JSON.stringify(ids),
+      ...(exclude === null ? [] : [exclude]),
     )
     .toArray();
+}
+
+/** The legs that the index has, totals, and the chunks of the first hits: one call for all of it. */
+export function find(
+  sql: SqlStorage,
+  { match, symbol, exclude, filter, limit, texts }: IndexQuery,
+): IndexAnswer {
+  const lexical = match === null ? [] : findLexical(sql, match, filter, limit);
+  const symbols = symbol === null ? [] : findSymbols(sql, symbol.name, symbol.parent, filter, limit);
+  const first = [...lexical, ...symbols].slice(0, texts).map(({ id }) => id);
+  const { files, updatedAtMs } = totalsOf(sql);
+  return { lexical, symbols, chunks: chunksById(sql, first, exclude), files, updatedAtMs };
 }
 
 /** The definitions of a file, by line, the outer before the inner. */
@@ -164,19 +182,22 @@ export function generationsOf(sql: SqlStorage, paths: string[]): { path: string;
     .toArray();
 }
 
-export function statsOf(sql: SqlStorage): IndexStats {
-  const { files, chunks, updated_at } = sql
-    .exec<{ files: number; chunks: number; updated_at: number | null }>("SELECT * FROM totals")
+function totalsOf(sql: SqlStorage): Pick<IndexStats, "files" | "chunks" | "updatedAtMs"> {
+  return sql
+    .exec<{ files: number; chunks: number; updatedAtMs: number | null }>(
+      "SELECT files, chunks, updated_at AS updatedAtMs FROM totals",
+    )
     .one();
+}
+
+export function statsOf(sql: SqlStorage): IndexStats {
   const languages = sql
     .exec<{ language: string; files: number }>(
       "SELECT language, files FROM language_totals WHERE files > 0 ORDER BY files DESC, language",
     )
     .toArray();
   return {
-    files,
-    chunks,
+    ...totalsOf(sql),
     languages: Object.fromEntries(languages.map(({ language, files }) => [language, files])),
-    updatedAtMs: updated_at,
   };
 }

@@ -6,6 +6,8 @@ import type {
   FileSymbols,
   FileToCommit,
   FileToPlan,
+  IndexAnswer,
+  IndexQuery,
   IndexStats,
   LexicalHit,
   StoredChunk,
@@ -16,6 +18,7 @@ import { chunkDigests } from "./workspace-index-ids.ts";
 import { condemnedOf, settleVectors, takeUnsettled } from "./workspace-index-outbox.ts";
 import {
   chunksById,
+  find,
   findLexical,
   findSymbols,
   generationsOf,
@@ -99,8 +102,12 @@ export class WorkspaceIndex extends DurableObject<Env> implements WorkspaceIndex
     return findSymbols(this.#sql, name, parent, filter, limit);
   }
 
-  async chunks(ids: string[]): Promise<StoredChunk[]> {
-    return chunksById(this.#sql, ids);
+  async find(query: IndexQuery): Promise<IndexAnswer> {
+    return find(this.#sql, query);
+  }
+
+  async chunks(ids: string[], exclude: string | null = null): Promise<StoredChunk[]> {
+    return chunksById(this.#sql, ids, exclude);
   }
 
   async symbols(path: string): Promise<FileSymbols> {

@@ -33,6 +33,39 @@ export function lexicalQuery(text: string): LexicalQuery {
   };
 }
 
+/**
+ * The expression under conditions: all of `required` in a row's text, none of `excluded`. Each is words or a phrase,
+ * and taken apart as the index is; one that holds no word is no condition.
+ * @param match what ranks the rows, of `lexicalQuery`.
+ */
+export function withConditions(
+  match: string | null,
+  required: readonly string[],
+  excluded: readonly string[],
+): string | null {
+  if (match === null) return null;
+  const must = required.flatMap(phraseOf);
+  const without = exclusionOf(excluded);
+  const within =
+    must.length === 0 ? match : `${must.map((phrase) => `(${phrase})`).join(" AND ")} AND (${match})`;
+  return without === null ? within : `(${within}) NOT (${without})`;
+}
+
+/** An FTS5 expression for rows that hold any of these; null where there is none. */
+export function exclusionOf(excluded: readonly string[]): string | null {
+  const phrases = excluded.flatMap(phraseOf);
+  return phrases.length === 0 ? null : phrases.join(" OR ");
+}
+
+/** One identifier by its whole form, other text as a phrase of its words; nothing where it holds none. */
+function phraseOf(text: string): string[] {
+  const tokens = [...tokensOf(text)];
+  const [only] = tokens;
+  if (tokens.length === 1 && only?.whole != null) return [quoted(only.whole)];
+  const words = tokens.flatMap((token) => token.words.map(({ word }) => word));
+  return words.length === 0 ? [] : [quoted(words.join(" "))];
+}
+
 /** Words that stand between double quotes, where there are two or more, as FTS5 takes a phrase: in this order. */
 function phrasesOf(text: string): string[] {
   return [...text.matchAll(/"([^"]+)"/g)]

@@ -1,35 +1,20 @@
 import type { Cursors } from "../core/cursor.ts";
-import { requireSameEmbedding, storedEmbedding } from "../core/embedding-identity.ts";
-import { DevFlowError } from "../core/errors.ts";
 import { sha256Hex } from "../core/hash.ts";
-import { spaceIdentifiers } from "../core/identifiers.ts";
-import type {
-  ChunkFilter,
-  Embedder,
-  VectorFilter,
-  VectorHit,
-  VectorStore,
-  WorkspaceIndex,
-} from "../core/ports.ts";
-import { pathFilter } from "../core/vector-metadata.ts";
-import type { Database } from "../db/database.ts";
-import { countPendingFiles } from "../db/pending-files.ts";
-import { selectWorkspace, type WorkspaceRow } from "../db/workspaces.ts";
+import type { ChunkFilter, IndexAnswer, StoredChunk, VectorHit, WorkspaceIndex } from "../core/ports.ts";
 import type { Ranked } from "./fuse.ts";
 import { type Highlight, highlightsOf } from "./highlight.ts";
-import { type LexicalQuery, lexicalQuery } from "./lexical-query.ts";
+import { exclusionOf, lexicalQuery, stemOf, withConditions } from "./lexical-query.ts";
+import { narrowed, type ParsedQuery, parseQuery } from "./query-syntax.ts";
 import { rankBoth, rankLexical, rankSymbols, rankVectors } from "./rank.ts";
 import { type Found, type Page, pageOf } from "./results.ts";
 import { symbolName } from "./symbol-name.ts";
+import { stateOf, type VectorLegDeps, vectorLeg } from "./vector-leg.ts";
 
-export interface SearchDeps {
-  db: Database;
-  vectors: VectorStore;
-  embedder: Pick<Embedder, "model" | "dimensions">;
-  /** The embedder as the workspace pays for it. */
-  embedderFor(workspaceId: string, monthlyTokens: number | null): Embedder;
+export interface SearchDeps extends Omit<VectorLegDeps, "measure"> {
   workspaceIndex(workspaceId: string): WorkspaceIndex;
   cursors: Cursors;
+  /** Milliseconds that mode hybrid waits for the vector leg. */
+  vectorTimeoutMs: number;
   /** Runs the work and notes how long the phase took. */
   measure<T>(phase: "embed" | "vector" | "lexical" | "fuse", work: () => Promise<T>): Promise<T>;
 }
@@ -45,6 +30,8 @@ export interface SearchQuery {
   minScore: number;
   maxTokens: number | null;
   cursor: string | null;
+  /** The text is looked for as it is: nothing in it is an operator. */
+  verbatim?: boolean;
 }
 
 export interface SearchResult {
@@ -59,58 +46,78 @@ export interface SearchResult {
 /** Hits asked of each leg, and where too many of them were stale or folded to fill a page: what Chroma Cloud gives. */
 const DEPTH = 100;
 const GREATEST_DEPTH = 300;
+/** Chunks that come with the hits of the index, for each result of the page: some fold into others. */
+const TEXTS_PER_RESULT = 2;
 
 /**
- * Searches a workspace. Round trips: workspace row and pending files (one D1 batch), then embedding (nothing is paid
- * for an empty workspace, or one of another model), then Chroma; beside them the lexical leg and the totals, one call
- * to the index object each; at last the texts of the page, one more. Twice, where the first hits don't fill the page.
- * Errors: `embedding_mismatch`, `budget_exhausted`, `invalid_cursor`; `upstream_unavailable` in mode semantic, where
- * hybrid answers from the lexical leg and says so.
+ * Searches a workspace. Round trips, side by side: one D1 batch (workspace, pending files), one call of the index
+ * (hits, their chunks, totals), and the embedding with Chroma's query behind it; then one more call of the index for
+ * the chunks that only the vectors found. Both legs are asked again, deeper, where their hits don't fill the page.
+ * Errors: `embedding_mismatch`, `budget_exhausted`, `invalid_cursor`, `invalid_request` and `invalid_path` for
+ * operators; `upstream_unavailable` in mode semantic, where hybrid answers from the lexical leg and says so.
  */
 export async function search(
   deps: SearchDeps,
   workspaceId: string,
   query: SearchQuery,
 ): Promise<SearchResult> {
+  const parsed = query.verbatim ? asItIs(query.text) : parseQuery(query.text);
   const scope = await cursorScope(workspaceId, query);
   const [offset, askedDepth] =
     query.cursor === null ? [0, DEPTH] : await deps.cursors.open(scope, query.cursor);
   const index = deps.workspaceIndex(workspaceId);
-  const terms = lexicalQuery(query.text);
-  const wordsLeg = indexLeg(deps, index, query, terms);
-  const meaningLeg = vectorLeg(deps, workspaceId, query);
+  const filter = narrowed(query.filter, parsed);
+  const plan = planOf(query, parsed);
+  const state = stateOf(deps, workspaceId);
+  // Awaited below; should another leg fail first, this is no unhandled rejection.
+  state.catch(() => {});
+  const byMeaning = (query.mode === "hybrid" || query.mode === "semantic") && filter !== null;
+  const giveUpAfterMs = query.mode === "hybrid" ? deps.vectorTimeoutMs : null;
+  const meaningLeg = byMeaning
+    ? vectorLeg(deps, workspaceId, { text: parsed.text, filter, giveUpAfterMs }, state)
+    : async () => [];
 
   let depth = Number(askedDepth);
   for (;;) {
-    const [words, [meaning, state], stats] = await Promise.all([
-      wordsLeg(depth),
+    const texts = Math.min(depth, (Number(offset) + query.limit) * TEXTS_PER_RESULT);
+    const asked = {
+      match: filter === null ? null : plan.match,
+      symbol: filter === null ? null : plan.symbol,
+      exclude: plan.exclude,
+      filter: filter ?? query.filter,
+      limit: depth,
+      texts,
+    };
+    const [answer, meaning, { pending }] = await Promise.all([
+      deps.measure("lexical", () => index.find(asked)),
       meaningLeg(depth),
-      index.stats(),
+      state,
     ]);
     const page = await deps.measure("fuse", () =>
       pageOf(
-        words.rankedWith(meaning),
+        plan.ranked(answer, meaning),
         {
           offset: Number(offset),
           limit: query.limit,
           minScore: query.minScore,
           maxTokens: query.maxTokens,
-          path: query.filter.path,
+          path: asked.filter.path,
         },
-        (ids) => index.chunks(ids),
+        beside(answer.chunks, (ids) => index.chunks(ids, plan.exclude)),
       ),
     );
+    const hits = answer.lexical.length + answer.symbols.length;
     // An approximate index may give fewer than it holds.
-    const mayHoldMore = words.hits === depth || (meaning?.length ?? 0) >= depth / 2;
+    const mayHoldMore = hits === depth || (meaning?.length ?? 0) >= depth / 2;
     if (fallsShort(page, query) && mayHoldMore && query.cursor === null && depth < GREATEST_DEPTH) {
       depth = GREATEST_DEPTH;
       continue;
     }
     return {
-      found: page.found.map((hit) => ({ ...hit, highlights: highlightsOf(hit.chunk.text, terms.stems) })),
+      found: page.found.map((hit) => ({ ...hit, highlights: highlightsOf(hit.chunk.text, plan.stems) })),
       nextCursor: page.nextOffset === null ? null : await deps.cursors.sign(scope, [page.nextOffset, depth]),
       truncated: page.truncated,
-      index: { files: stats.files, pendingFiles: state.pending, updatedAtMs: stats.updatedAtMs },
+      index: { files: answer.files, pendingFiles: pending, updatedAtMs: answer.updatedAtMs },
       degraded: meaning === null ? ["vector"] : [],
     };
   }
@@ -122,88 +129,58 @@ function fallsShort(page: Page, query: SearchQuery): boolean {
   );
 }
 
-/** What the index object answers, and how it is ranked together with the dense leg (null: it is down). */
-interface IndexHits {
-  hits: number;
-  rankedWith(meaning: VectorHit[] | null): Ranked[];
+function asItIs(text: string): ParsedQuery {
+  return { text, phrases: [], excluded: [], paths: [], languages: [], extensions: [], kinds: [] };
 }
 
-function indexLeg(deps: SearchDeps, index: WorkspaceIndex, query: SearchQuery, { match }: LexicalQuery) {
-  const { mode, filter } = query;
-  return async (depth: number): Promise<IndexHits> => {
-    if (mode === "semantic") return { hits: 0, rankedWith: (meaning) => rankVectors(meaning ?? []) };
-    if (mode === "symbol") {
-      const { name, parent } = symbolName(query.text);
-      const hits = await deps.measure("lexical", () => index.findSymbols(name, parent, filter, depth));
-      return { hits: hits.length, rankedWith: () => rankSymbols(hits, name.length) };
-    }
-    const hits =
-      match === null ? [] : await deps.measure("lexical", () => index.lexical(match, filter, depth));
-    const alone = (meaning: VectorHit[] | null) => mode === "lexical" || meaning === null;
+/** What a mode asks of the index, and how it ranks what comes back. */
+interface Plan {
+  match: string | null;
+  symbol: { name: string; parent: string | null } | null;
+  /** An FTS5 expression of what no result may hold. */
+  exclude: string | null;
+  /** What is marked in the texts. */
+  stems: ReadonlySet<string>;
+  /** @param meaning null where the dense leg is down. */
+  ranked(answer: IndexAnswer, meaning: VectorHit[] | null): Ranked[];
+}
+
+function planOf({ mode }: SearchQuery, { text, phrases, excluded }: ParsedQuery): Plan {
+  const { match, stems } = lexicalQuery(text);
+  const exclude = exclusionOf(excluded);
+  if (mode === "symbol") {
+    const symbol = symbolName(text);
     return {
-      hits: hits.length,
-      rankedWith: (meaning) => (alone(meaning) ? rankLexical(hits) : rankBoth(meaning ?? [], hits)),
+      match: null,
+      symbol,
+      exclude,
+      stems: new Set([...stems, stemOf(symbol.name)]),
+      ranked: ({ symbols }) => rankSymbols(symbols, symbol.name.length),
     };
+  }
+  if (mode === "semantic") {
+    return { match: null, symbol: null, exclude, stems, ranked: (_, meaning) => rankVectors(meaning ?? []) };
+  }
+  // By words alone, what is quoted must be there; beside vectors it only counts for more.
+  const required = mode === "lexical" ? phrases : [];
+  return {
+    match: withConditions(match, required, excluded),
+    symbol: null,
+    exclude,
+    stems,
+    ranked: ({ lexical }, meaning) =>
+      mode === "lexical" || meaning === null ? rankLexical(lexical) : rankBoth(meaning, lexical),
   };
 }
 
-/**
- * The dense leg, to be asked at one or two depths: workspace and query's vector are read once. The hits are null
- * where an upstream is down and another leg can answer.
- */
-function vectorLeg(deps: SearchDeps, workspaceId: string, query: SearchQuery) {
-  const state = stateOf(deps, workspaceId);
-  const wanted = query.mode === "hybrid" || query.mode === "semantic";
-  let vector: Promise<number[]> | null = null;
-  return async (depth: number): Promise<[VectorHit[] | null, { pending: number }]> => {
-    const { workspace, pending } = await state;
-    if (!wanted) return [[], { pending }];
-    requireSameEmbedding(storedEmbedding(workspace), deps.embedder);
-    const { collectionId } = workspace;
-    if (collectionId === null) return [[], { pending }];
-    try {
-      vector ??= deps.measure("embed", () => embedQuery(deps, workspace, query.text));
-      const embedded = await vector;
-      const filters = vectorFilters(query.filter);
-      const hits = await deps.measure("vector", () =>
-        deps.vectors.query(collectionId, embedded, depth, filters),
-      );
-      return [hits, { pending }];
-    } catch (error) {
-      const down = error instanceof DevFlowError && error.code === "upstream_unavailable";
-      if (down && query.mode === "hybrid") return [null, { pending }];
-      throw error;
-    }
+/** Fetches only chunks that are not there yet. */
+function beside(chunks: StoredChunk[], fetchChunks: (ids: string[]) => Promise<StoredChunk[]>) {
+  const there = new Map(chunks.map((chunk) => [chunk.id, chunk]));
+  return async (ids: string[]): Promise<StoredChunk[]> => {
+    const missing = ids.filter((id) => !there.has(id));
+    for (const chunk of missing.length === 0 ? [] : await fetchChunks(missing)) there.set(chunk.id, chunk);
+    return ids.flatMap((id) => there.get(id) ?? []);
   };
-}
-
-async function stateOf(
-  { db }: SearchDeps,
-  workspaceId: string,
-): Promise<{ workspace: WorkspaceRow; pending: number }> {
-  const [[workspace], [count]] = await db.batch([
-    selectWorkspace(db, workspaceId),
-    countPendingFiles(db, workspaceId),
-  ]);
-  if (workspace === undefined) throw new DevFlowError("not_found", "This workspace is being deleted.");
-  return { workspace, pending: count?.pending ?? 0 };
-}
-
-/** Identifiers are taken apart, as they are in the texts that were embedded. */
-async function embedQuery(deps: SearchDeps, workspace: WorkspaceRow, text: string): Promise<number[]> {
-  const embedder = deps.embedderFor(workspace.id, workspace.monthlyTokenBudget);
-  const { vectors } = await embedder.embed([spaceIdentifiers(text.toWellFormed())]);
-  const [vector] = vectors;
-  if (vector === undefined) throw new Error("the embedder gave no vector");
-  return vector;
-}
-
-function vectorFilters({ path, languages, extensions, kinds }: ChunkFilter): VectorFilter[] {
-  const filters = path === null ? [] : [pathFilter(path).filter];
-  if (languages.length > 0) filters.push({ key: "language", anyOf: languages });
-  if (extensions.length > 0) filters.push({ key: "extension", anyOf: extensions });
-  if (kinds.length > 0) filters.push({ key: "kind", anyOf: kinds });
-  return filters;
 }
 
 /** A cursor goes on with the very query that it came from; only the size of the page may change. */

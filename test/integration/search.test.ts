@@ -313,8 +313,11 @@ describe("search", () => {
       vectors: noting("chroma", deps.vectors, ["query", "get", "existing"]),
       embedder: deps.embedder,
       embedderFor: (id, tokens) => noting("embedder", deps.embedderFor(id, tokens), ["embed"]),
-      workspaceIndex: (id) => noting("index", index(id), ["lexical", "chunks", "stats", "findSymbols"]),
+      workspaceIndex: (id) =>
+        noting("index", index(id), ["find", "lexical", "chunks", "stats", "findSymbols"]),
       cursors: deps.cursors,
+      memory: deps.searchMemory,
+      vectorTimeoutMs: 20_000,
       measure: (_, work) => work(),
     };
     return { trips, found };
@@ -331,13 +334,10 @@ describe("search", () => {
   };
 
   it.each([
-    [
-      "hybrid",
-      ["chroma.query", "d1.batch", "embedder.embed", "index.chunks", "index.lexical", "index.stats"],
-    ],
-    ["semantic", ["chroma.query", "d1.batch", "embedder.embed", "index.chunks", "index.stats"]],
-    ["lexical", ["d1.batch", "index.chunks", "index.lexical", "index.stats"]],
-    ["symbol", ["d1.batch", "index.findSymbols", "index.stats"]],
+    ["hybrid", ["chroma.query", "d1.batch", "embedder.embed", "index.chunks", "index.find"]],
+    ["semantic", ["chroma.query", "d1.batch", "embedder.embed", "index.chunks", "index.find"]],
+    ["lexical", ["d1.batch", "index.find"]],
+    ["symbol", ["d1.batch", "index.find"]],
   ] as const)("makes these round trips and no more in mode %s", async (mode, expected) => {
     const workspace = await indexed();
     const { trips, found: counting } = counted();

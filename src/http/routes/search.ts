@@ -55,6 +55,8 @@ function searchDeps(c: AppContext) {
     embedderFor: services.embedderFor,
     workspaceIndex: services.workspaceIndex,
     cursors: services.cursors,
+    memory: services.searchMemory,
+    vectorTimeoutMs: c.get("config").SEARCH_VECTOR_TIMEOUT_MS,
     // Read when asked for: the lexical leg needs neither client.
     get vectors() {
       return services.vectors;
