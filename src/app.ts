@@ -28,6 +28,7 @@ import { searchRoutes } from "./http/routes/search.ts";
 import { securityEventRoutes } from "./http/routes/security-events.ts";
 import { statsRoutes } from "./http/routes/stats.ts";
 import { workspaceRoutes } from "./http/routes/workspaces.ts";
+import { mcpRoutes } from "./mcp/route.ts";
 import { createIsolate, type Isolate } from "./services.ts";
 
 /** Every route that the Worker serves; the OpenAPI document and the access tests are made from this list. */
@@ -45,6 +46,7 @@ export const ROUTES: readonly Route[] = [
   ...statsRoutes,
   ...securityEventRoutes,
   ...checklistRoutes(() => ROUTES),
+  ...mcpRoutes(() => ROUTES),
 ];
 
 /** The HTTP application: middleware in the order in which it runs, then the routes. */

@@ -1,5 +1,6 @@
 import { createMiddleware } from "hono/factory";
-import type { AppContext, AppEnv } from "../context.ts";
+import type { AppEnv } from "../context.ts";
+import { allowsOrigin, exactOrigins } from "../origin.ts";
 import { setHeaders, vary } from "./answer-headers.ts";
 
 const METHODS = "GET, POST, PUT, PATCH, DELETE";
@@ -37,12 +38,12 @@ const PREFLIGHT_SECONDS = "7200";
  * may read nothing. Refuses nothing itself: what a request may do is decided by its credential.
  */
 export function cors(allowedOrigins: readonly string[]) {
-  const allowed = new Set(allowedOrigins.filter((origin) => URL.parse(origin)?.origin === origin));
+  const allowed = exactOrigins(allowedOrigins);
   return createMiddleware<AppEnv>(async function corsMiddleware(c, next) {
     await next();
     vary(c, "Origin");
     const origin = c.req.header("origin");
-    if (origin === undefined || !(allowed.has(origin) || origin === ownOrigin(c))) return;
+    if (origin === undefined || !allowsOrigin(c, allowed, origin)) return;
     setHeaders(c, {
       "access-control-allow-origin": origin,
       "access-control-allow-credentials": "true",
@@ -57,9 +58,4 @@ export function cors(allowedOrigins: readonly string[]) {
     vary(c, "Access-Control-Request-Method");
     vary(c, "Access-Control-Request-Headers");
   });
-}
-
-/** The deployment's own origin; never `null`, which opaque origins send. */
-function ownOrigin(c: AppContext): string {
-  return new URL(c.req.url).origin;
 }
