@@ -28,6 +28,8 @@ import { searchRoutes } from "./http/routes/search.ts";
 import { securityEventRoutes } from "./http/routes/security-events.ts";
 import { statsRoutes } from "./http/routes/stats.ts";
 import { workspaceRoutes } from "./http/routes/workspaces.ts";
+import { acceptOAuthTokens } from "./mcp/oauth/accept-token.ts";
+import { oauthRoutes } from "./mcp/oauth/routes.ts";
 import { mcpRoutes } from "./mcp/route.ts";
 import { createIsolate, type Isolate } from "./services.ts";
 
@@ -47,6 +49,7 @@ export const ROUTES: readonly Route[] = [
   ...securityEventRoutes,
   ...checklistRoutes(() => ROUTES),
   ...mcpRoutes(() => ROUTES),
+  ...oauthRoutes(() => ROUTES),
 ];
 
 /** The HTTP application: middleware in the order in which it runs, then the routes. */
@@ -73,6 +76,8 @@ export function createApp(
   // Names that are not ours, and plain HTTP, get no further: nothing may be read from what a credential opens.
   app.use(requireKnownHost());
   app.use(requireHttps());
+  // Last before the routes: what follows sees a token of our own.
+  app.use("/mcp", acceptOAuthTokens());
 
   // Then the route (404, 405), and within it, in `defineRoute`: failed credentials of the address (429), the
   // credential (401), its scope (403), the policy's limit (429), Idempotency-Key (409), and the body (415 … 400).

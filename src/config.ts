@@ -122,6 +122,9 @@ const settings = z.object({
   /** Tokens an hour of one workspace that are reported as `suspicious_activity`. */
   SUSPICIOUS_TOKENS: z.coerce.number().int().min(1000).max(MAX_QUOTA).default(5_000_000),
 
+  /** Lets MCP clients in by OAuth 2.1; needs a KV namespace bound as OAUTH_KV. */
+  MCP_OAUTH: flag,
+
   /** Where alerts go, signed as in Standard Webhooks: https and a public name. */
   ALERT_WEBHOOK_URL: z.string().refine(isPublicHttps).optional(),
   /** `whsec_` + base64 of 24 to 64 bytes. */
