@@ -71,6 +71,14 @@ const PUBLIC = new Set([
   "GET /docs",
   "GET /",
   "GET /robots.txt",
+  // OAuth's own: they take a code, a registered client or a pasted key, and are 404 where OAuth is off.
+  "GET /.well-known/oauth-authorization-server",
+  "GET /.well-known/oauth-protected-resource",
+  "GET /.well-known/oauth-protected-resource/mcp",
+  "POST /oauth/register",
+  "GET /oauth/authorize",
+  "POST /oauth/authorize",
+  "POST /oauth/token",
 ]);
 
 /** The production checklist, each item computed from the facts. */

@@ -11,7 +11,7 @@ export function policyFinder(routes: readonly Route[]): (c: AppContext) => Opera
   return (c) => {
     for (const { method, path } of matchedRoutes(c)) {
       const policy = policies.get(`${method} ${path}`);
-      if (policy !== undefined) return policy;
+      if (policy !== undefined) return policy === "inner" ? null : policy;
     }
     return null;
   };

@@ -27,6 +27,12 @@ export type Access =
   | Scope
   | "admin_or_root";
 
+/**
+ * The policy that a request is charged to. `inner`: the handler calls other routes, each charged to its own. Null for
+ * routes that only the `ip` policy limits.
+ */
+export type RouteLimit = OperationPolicy | "inner" | null;
+
 type Method = "get" | "post" | "put" | "patch" | "delete";
 
 export interface ResponseSpec {
@@ -45,10 +51,11 @@ export interface RouteSpec<B extends z.ZodType, Q extends z.ZodObject, P extends
   description?: string;
   tag: string;
   access: Access;
-  /** Null for routes that only the `ip` policy limits. */
-  limit: OperationPolicy | null;
+  limit: RouteLimit;
   params?: P;
   query?: Q;
+  /** The rule of another specification by which unknown fields of the query are passed over, not refused. */
+  unknownQuery?: string;
   /** A JSON body. `maxBytes` defaults to `LIMITS.jsonBodyBytes`. `optional`: an absent body reads as `{}`. */
   body?: { schema: B; maxBytes?: number; optional?: boolean };
   /** Media types of a body that the handler reads itself. */
@@ -65,7 +72,7 @@ export interface Route {
   method: Method;
   path: string;
   access: Access;
-  limit: OperationPolicy | null;
+  limit: RouteLimit;
   /** Unknown fields of query and body are refused; those of the path, its template names. */
   strict: boolean;
   mount(app: Hono<AppEnv>): void;
@@ -88,7 +95,10 @@ export function defineRoute<
     path: spec.path,
     access: spec.access,
     limit: spec.limit,
-    strict: [query, ...(spec.body ? [spec.body.schema] : [])].every(refusesUnknown),
+    strict: [
+      ...(spec.unknownQuery === undefined ? [query] : []),
+      ...(spec.body ? [spec.body.schema] : []),
+    ].every(refusesUnknown),
     mount(app) {
       app.on(
         spec.method.toUpperCase(),
@@ -96,7 +106,7 @@ export function defineRoute<
         routeIdentity(`${spec.method.toUpperCase()} ${spec.path}`),
         limitFailedCredentials(spec.access),
         authorise(spec.access),
-        limitOperation(spec.limit, spec.access),
+        limitOperation(spec.limit === "inner" ? null : spec.limit, spec.access),
         confirmed(spec.access),
         idempotent(),
         async (c) => {

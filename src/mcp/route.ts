@@ -1,4 +1,3 @@
-import { WebStandardStreamableHTTPServerTransport } from "@modelcontextprotocol/sdk/server/webStandardStreamableHttp.js";
 import { DevFlowError } from "../core/errors.ts";
 import { LIMITS } from "../core/limits.ts";
 import { readJson } from "../http/body.ts";
@@ -8,7 +7,6 @@ import { setHeaders } from "../http/middleware/answer-headers.ts";
 import { allowsOrigin, exactOrigins } from "../http/origin.ts";
 import { defineRoute, type Route } from "../http/route.ts";
 import { restOver } from "./rest.ts";
-import { createMcpServer } from "./server.ts";
 
 /** What a tool's own call says of its policy is said of the answer too. */
 const LIMIT_FIELDS = ["ratelimit", "ratelimit-policy", "retry-after"];
@@ -30,7 +28,7 @@ export function mcpRoutes(routes: () => readonly Route[]): Route[] {
         "route and is charged to that route's rate-limit policy. A foreign `Origin` is refused with 403.",
       tag: "MCP",
       access: "workspace",
-      limit: null,
+      limit: "inner",
       rawBody: { contentTypes: ["application/json"], description: "A JSON-RPC 2.0 message." },
       responses: {
         200: { description: "The answer to a request.", contentType: "application/json" },
@@ -40,6 +38,8 @@ export function mcpRoutes(routes: () => readonly Route[]): Route[] {
         refuseForeignOrigin(c);
         inner ??= innerApp(routes());
         const message = await readJson(c.req.raw, LIMITS.jsonBodyBytes, LIMITS.jsonDepth);
+        if (Array.isArray(message))
+          throw new DevFlowError("invalid_request", "Send one message, not a list of them.");
         return answer(c, inner, message);
       },
     }),
@@ -61,14 +61,28 @@ async function answer(
     }
     return response;
   });
+  // Loaded with the first message: other requests, and the start of the Worker, do without the SDK.
+  const [{ createMcpServer }, { WebStandardStreamableHTTPServerTransport }] = await Promise.all([
+    import("./server.ts"),
+    import("@modelcontextprotocol/sdk/server/webStandardStreamableHttp.js"),
+  ]);
   const server = createMcpServer(rest);
   const transport = new WebStandardStreamableHTTPServerTransport({ enableJsonResponse: true });
   transport.onerror = (error) => c.get("log").warning("an MCP message was refused", { reason: error.name });
   await server.connect(transport);
-  const response = await transport.handleRequest(c.req.raw, { parsedBody: message });
+  const response = await transport.handleRequest(accepting(c.req.raw), { parsedBody: message });
   c.res = new Response(response.body, response);
   setHeaders(c, fields);
   return c.res;
+}
+
+/** The transport wants SSE accepted too, which it never sends here: a client that takes JSON is enough. */
+function accepting(request: Request): Request {
+  const accept = request.headers.get("accept") ?? "*/*";
+  if (!/\*\/\*|application\/(\*|json)/.test(accept)) return request;
+  const headers = new Headers(request.headers);
+  headers.set("accept", "application/json, text/event-stream");
+  return new Request(request.url, { method: request.method, headers });
 }
 
 /** A page of another site must not speak to a server through its visitor's browser (DNS rebinding). */

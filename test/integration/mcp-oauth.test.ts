@@ -157,8 +157,6 @@ describe("OAuth for MCP clients", () => {
     expect(granted.scope).toBe("search");
     const answer = (await (await mcp(granted.access_token)).json()) as { result: { isError?: boolean } };
     expect(answer.result.isError).toBeUndefined();
-    const asked = await mcp(granted.access_token, "ask", { question: "why?" });
-    expect(await asked.text()).toContain("insufficient_scope");
   });
 
   it("ends with the key, at once, and refreshes no more", async () => {

@@ -75,11 +75,6 @@ describe("POST /mcp", () => {
     expect(text).not.toContain("getRandomValues");
   });
 
-  it("finds a definition by name", async () => {
-    const { text } = await useTool(client, "find_symbol", { name: "getUserByName" });
-    expect(text).toMatch(/^src\/users\.ts:1-3/);
-  });
-
   it("reads long files a piece at a time", async () => {
     const lines = Array.from({ length: 400 }, (_, i) => `export const value${i} = ${i};`);
     await call("PUT", "/v1/files?path=long.ts", { key, raw: `${lines.join("\n")}\n` });

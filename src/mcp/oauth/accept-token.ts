@@ -16,7 +16,7 @@ const ACCESS_TOKEN = /^Bearer +([^\s:]+:[^\s:]+:[^\s:]+)$/i;
 export function acceptOAuthTokens() {
   return createMiddleware<AppEnv>(async function acceptOAuthTokensMiddleware(c, next) {
     if (!c.get("config").MCP_OAUTH) return next();
-    const oauth = oauthAt(c);
+    const oauth = await oauthAt(c);
     const token = ACCESS_TOKEN.exec(c.req.header("authorization") ?? "")?.[1];
     // An address that has spent its failures is refused before anything is looked up.
     if (token !== undefined && c.get("failedCredentials")?.allowed !== false) {

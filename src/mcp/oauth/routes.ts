@@ -1,8 +1,4 @@
-import {
-  AuthorizationError,
-  type AuthRequest,
-  authorizationErrorRedirect,
-} from "@cloudflare/workers-oauth-provider";
+import type { AuthRequest } from "@cloudflare/workers-oauth-provider";
 import { z } from "@hono/zod-openapi";
 import { authenticate } from "../../auth/authenticate.ts";
 import { DevFlowError } from "../../core/errors.ts";
@@ -43,9 +39,10 @@ export function oauthRoutes(routes: () => readonly Route[]): Route[] {
       access: "public",
       limit: null,
       query: anyQuery,
+      unknownQuery: "RFC 6749, section 3.1",
       responses: { 200: { description: "The page.", contentType: "text/html" } },
       async handle(c) {
-        const oauth = oauthAt(c);
+        const oauth = await oauthAt(c);
         return showConsent(c, oauth, await readRequest(c, oauth), null);
       },
     }),
@@ -57,6 +54,7 @@ export function oauthRoutes(routes: () => readonly Route[]): Route[] {
       access: "public",
       limit: null,
       query: anyQuery,
+      unknownQuery: "RFC 6749, section 3.1",
       rawBody: { contentTypes: ["application/x-www-form-urlencoded"], description: "The form of the page." },
       responses: {
         303: { description: "Back to the client, with a code or a refusal." },
@@ -64,12 +62,13 @@ export function oauthRoutes(routes: () => readonly Route[]): Route[] {
       },
       async handle(c) {
         inner ??= innerApp(routes());
-        const oauth = oauthAt(c);
+        const oauth = await oauthAt(c);
         const request = await readRequest(c, oauth);
         const form = new URLSearchParams(
           new TextDecoder().decode(await readBytes(c.req.raw, MAX_BODY_BYTES)),
         );
         if (form.get("decision") !== "allow") {
+          const { authorizationErrorRedirect } = await import("@cloudflare/workers-oauth-provider");
           return seeOther(authorizationErrorRedirect(request, "access_denied"));
         }
         const scopes = GRANT_SCOPES.filter((scope) => form.getAll("scope").includes(scope));
@@ -106,7 +105,7 @@ export function oauthRoutes(routes: () => readonly Route[]): Route[] {
       ...(contentTypes ? { rawBody: { contentTypes, description: "As the RFC says." } } : {}),
       responses: { 200: { description: "As the RFC says.", contentType: "application/json" } },
       async handle(c) {
-        const { server, bindings } = oauthAt(c);
+        const { server, bindings } = await oauthAt(c);
         const request =
           method === "get"
             ? c.req.raw
@@ -139,8 +138,8 @@ function resourceMetadata(path: string): Route {
         }),
       },
     },
-    handle(c) {
-      const { resource, issuer } = oauthAt(c);
+    async handle(c) {
+      const { resource, issuer } = await oauthAt(c);
       return c.json({
         resource,
         authorization_servers: [issuer],
@@ -157,6 +156,7 @@ async function readRequest(c: AppContext, { server, bindings }: OAuthAt): Promis
   try {
     return await server.getOAuthApi(bindings).parseAuthRequest(new Request(c.req.url));
   } catch (cause) {
+    const { AuthorizationError } = await import("@cloudflare/workers-oauth-provider");
     const why = cause instanceof AuthorizationError ? cause.description : "It cannot be read.";
     throw new DevFlowError("invalid_request", `Not an authorization request: ${why}`, { cause });
   }

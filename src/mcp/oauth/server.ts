@@ -1,4 +1,4 @@
-import { OAuthAuthorizationServer, OAuthError } from "@cloudflare/workers-oauth-provider";
+import type { OAuthAuthorizationServer } from "@cloudflare/workers-oauth-provider";
 import { DevFlowError } from "../../core/errors.ts";
 import type { Scope } from "../../core/principal.ts";
 import { selectKeyById } from "../../db/api-keys.ts";
@@ -32,13 +32,15 @@ interface OAuthBindings {
 }
 
 /** Errors: `not_found` where the operator has not turned it on; `misconfigured` where its namespace is not bound. */
-export function oauthAt(c: AppContext): OAuthAt {
+export async function oauthAt(c: AppContext): Promise<OAuthAt> {
   if (!c.get("config").MCP_OAUTH)
     throw new DevFlowError("not_found", "OAuth is not turned on here (MCP_OAUTH).");
   const { OAUTH_KV } = c.env as Partial<OAuthBindings>;
   if (OAUTH_KV === undefined) {
     throw new DevFlowError("misconfigured", "MCP_OAUTH is on, and no KV namespace is bound as OAUTH_KV.");
   }
+  // Loaded by who needs it: most deployments leave OAuth off.
+  const { OAuthAuthorizationServer, OAuthError } = await import("@cloudflare/workers-oauth-provider");
   const issuer = new URL(c.req.url).origin;
   const resource = `${issuer}/mcp`;
   const server = new OAuthAuthorizationServer<OAuthBindings>({
