@@ -112,7 +112,7 @@ export function summary(reports: readonly SetReport[]): string {
 }
 
 function row(head: string, cells: readonly string[]): string {
-  return `  ${head.padEnd(18)}${cells.map((cell) => cell.padStart(18)).join("")}`;
+  return `  ${head.padEnd(18)}${cells.map((cell) => cell.padStart(21)).join("")}`;
 }
 
 /** Mean and interval in percent: `61.2 [57.0, 65.1]`. */
