@@ -190,7 +190,7 @@ export interface LexicalHit {
 export interface SymbolHit {
   id: string;
   path: string;
-  match: "exact" | "other_case" | "prefix";
+  match: "exact" | "other_case" | "prefix" | "humps";
   /** UTF-16 units of the symbol's name. */
   length: number;
 }
@@ -214,6 +214,33 @@ export interface IndexAnswer {
   symbols: SymbolHit[];
   chunks: StoredChunk[];
   /** Totals of the workspace. */
+  files: number;
+  updatedAtMs: number | null;
+}
+
+/** A chunk's place in the order of paths and, within a file, of lines. */
+export interface ChunkPlace {
+  path: string;
+  ordinal: number;
+}
+
+/** What a scan of texts asks for, a page at a time. */
+export interface IndexScan {
+  /** An FTS5 expression over trigrams of folded text (see `pattern-trigrams.ts`); null: every chunk. */
+  match: string | null;
+  filter: ChunkFilter;
+  /** Goes on behind this chunk. */
+  after: ChunkPlace | null;
+  /** UTF-16 units of a page: one chunk may exceed them. */
+  characters: number;
+}
+
+export type ScannedChunk = StoredChunk & ChunkPlace;
+
+export interface ScanPage {
+  /** By path and place in the file. */
+  chunks: ScannedChunk[];
+  more: boolean;
   files: number;
   updatedAtMs: number | null;
 }
@@ -259,6 +286,8 @@ export interface WorkspaceIndex {
   findSymbols(name: string, parent: string | null, filter: ChunkFilter, limit: number): Promise<SymbolHit[]>;
   /** Both kinds of hits as `lexical` and `findSymbols` give them, with chunks and totals. */
   find(query: IndexQuery): Promise<IndexAnswer>;
+  /** Chunks whose text may match a pattern: a superset of those that do. */
+  scan(scan: IndexScan): Promise<ScanPage>;
   /**
    * Chunks by id, in the order asked for; unknown ids are left out, and those that `exclude` (an FTS5 expression)
    * matches.

@@ -1,3 +1,5 @@
+import { fold } from "../core/fold.ts";
+import { humpsOf } from "../core/humps.ts";
 import type { CommittedChunk, FileToCommit } from "../core/ports.ts";
 import { searchableText } from "../core/terms.ts";
 
@@ -53,6 +55,7 @@ export function withoutChunk(sql: SqlStorage, ids: string[]): string[] {
 export function dropChunks(sql: SqlStorage, chunks: { chunk: number }[]): void {
   for (const { chunk } of chunks) {
     sql.exec("DELETE FROM chunk_terms WHERE rowid = ?", chunk);
+    sql.exec("DELETE FROM chunk_trigrams WHERE rowid = ?", chunk);
     sql.exec("DELETE FROM symbols WHERE chunk = ?", chunk);
     sql.exec("DELETE FROM chunks WHERE chunk = ?", chunk);
   }
@@ -101,6 +104,7 @@ function insertChunk(
     .one();
   writeDefinitions(sql, rowid, chunk);
   writeTerms(sql, rowid, chunk, pathTerms);
+  writeTrigrams(sql, rowid, chunk);
 }
 
 function updateChunk(
@@ -126,6 +130,10 @@ function updateChunk(
   );
   sql.exec("DELETE FROM symbols WHERE chunk = ?", old.chunk);
   writeDefinitions(sql, old.chunk, chunk);
+  if (chunk.text !== old.text) {
+    sql.exec("DELETE FROM chunk_trigrams WHERE rowid = ?", old.chunk);
+    writeTrigrams(sql, old.chunk, chunk);
+  }
   if (chunk.text === old.text && chunk.symbol === old.symbol && chunk.parent === old.parent) return;
   sql.exec("DELETE FROM chunk_terms WHERE rowid = ?", old.chunk);
   writeTerms(sql, old.chunk, chunk, pathTerms);
@@ -134,7 +142,7 @@ function updateChunk(
 function writeDefinitions(sql: SqlStorage, rowid: number, { definitions }: CommittedChunk): void {
   for (const [ordinal, { name, kind, parent, startLine, endLine }] of definitions.entries()) {
     sql.exec(
-      "INSERT INTO symbols VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+      "INSERT INTO symbols VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
       rowid,
       ordinal,
       name,
@@ -143,8 +151,13 @@ function writeDefinitions(sql: SqlStorage, rowid: number, { definitions }: Commi
       parent,
       startLine,
       endLine,
+      humpsOf(name),
     );
   }
+}
+
+function writeTrigrams(sql: SqlStorage, rowid: number, { text }: CommittedChunk): void {
+  sql.exec("INSERT INTO chunk_trigrams (rowid, text) VALUES (?, ?)", rowid, fold(text));
 }
 
 function writeTerms(sql: SqlStorage, rowid: number, chunk: CommittedChunk, pathTerms: string): void {

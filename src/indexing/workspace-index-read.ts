@@ -1,15 +1,6 @@
-import type { ChunkedBy, ChunkKind, Definition } from "../core/chunk.ts";
+import type { ChunkKind } from "../core/chunk.ts";
 import { below } from "../core/path.ts";
-import type {
-  ChunkFilter,
-  FileSymbols,
-  IndexAnswer,
-  IndexQuery,
-  IndexStats,
-  LexicalHit,
-  StoredChunk,
-  SymbolHit,
-} from "../core/ports.ts";
+import type { ChunkFilter, IndexStats, LexicalHit, StoredChunk } from "../core/ports.ts";
 
 /**
  * Weights of the columns in BM25, 0 and up, 1 for the body: a term in the name of what is defined counts most, one
@@ -19,12 +10,12 @@ const WEIGHTS = { symbol: 3, path: 1.5, body: 1 };
 const BM25 = `bm25(chunk_terms, ${WEIGHTS.symbol}, ${WEIGHTS.path}, ${WEIGHTS.body})`;
 
 /** SQL conditions over `files f` and the table that has the kind, with their bindings; empty where nothing is restricted. */
-interface Conditions {
+export interface Conditions {
   sql: string;
   bindings: (string | number)[];
 }
 
-function conditionsOf(
+export function conditionsOf(
   { path, languages, extensions, kinds }: ChunkFilter,
   kindOf: "c" | "s" = "c",
 ): Conditions {
@@ -72,45 +63,7 @@ export function findLexical(
     .toArray();
 }
 
-/** By name, in any case, or by how the name begins; equal ones by path and line. A chunk is found once, by its best. */
-export function findSymbols(
-  sql: SqlStorage,
-  name: string,
-  parent: string | null,
-  filter: ChunkFilter,
-  limit: number,
-): SymbolHit[] {
-  const conditions = conditionsOf(filter, "s");
-  const key = name.toLowerCase();
-  // `Task` is the parent of what stands in `jobs.Task` too.
-  const within = parent === null ? "" : " AND substr('.' || lower(s.parent), -length(?)) = ?";
-  const suffix = `.${parent?.toLowerCase()}`;
-  return sql
-    .exec<SymbolHit & Record<string, SqlStorageValue>>(
-      `SELECT id, path, match, length FROM (
-         SELECT c.id, f.path, s.start_line, length(s.name) AS length,
-           CASE WHEN s.name = ? THEN 'exact' WHEN s.name_key = ? THEN 'other_case' ELSE 'prefix' END AS match,
-           row_number() OVER (
-             PARTITION BY s.chunk ORDER BY s.name <> ?, s.name_key <> ?, length(s.name), s.ordinal
-           ) AS place
-         FROM symbols s JOIN chunks c ON c.chunk = s.chunk JOIN files f ON f.file = c.file
-         WHERE s.name_key >= ? AND s.name_key < ?${within}${conditions.sql}
-       ) WHERE place = 1 ORDER BY match = 'prefix', match = 'other_case', length, path, start_line LIMIT ?`,
-      name,
-      key,
-      name,
-      key,
-      key,
-      // No character sorts after this one, and none that is assigned equals it.
-      `${key}\u{10FFFF}`,
-      ...(parent === null ? [] : [suffix, suffix]),
-      ...conditions.bindings,
-      limit,
-    )
-    .toArray();
-}
-
-type StoredChunkRow = {
+export type StoredChunkRow = {
   id: string;
   path: string;
   language: string;
@@ -124,7 +77,7 @@ type StoredChunkRow = {
   text: string;
 };
 
-const STORED_CHUNK = `c.id, f.path, f.language, c.start_line AS startLine, c.end_line AS endLine, c.kind, c.symbol,
+export const STORED_CHUNK = `c.id, f.path, f.language, c.start_line AS startLine, c.end_line AS endLine, c.kind, c.symbol,
   c.parent, c.signature, c.doc, c.text`;
 
 /** @param exclude an FTS5 expression: chunks that it matches are left out. */
@@ -141,37 +94,6 @@ export function chunksById(sql: SqlStorage, ids: string[], exclude: string | nul
     .toArray();
 }
 
-/** The legs that the index has, totals, and the chunks of the first hits: one call for all of it. */
-export function find(
-  sql: SqlStorage,
-  { match, symbol, exclude, filter, limit, texts }: IndexQuery,
-): IndexAnswer {
-  const lexical = match === null ? [] : findLexical(sql, match, filter, limit);
-  const symbols = symbol === null ? [] : findSymbols(sql, symbol.name, symbol.parent, filter, limit);
-  const first = [...lexical, ...symbols].slice(0, texts).map(({ id }) => id);
-  const { files, updatedAtMs } = totalsOf(sql);
-  return { lexical, symbols, chunks: chunksById(sql, first, exclude), files, updatedAtMs };
-}
-
-/** The definitions of a file, by line, the outer before the inner. */
-export function symbolsOf(sql: SqlStorage, path: string): FileSymbols {
-  const file = sql
-    .exec<{ chunked_by: ChunkedBy | null }>(
-      "SELECT chunked_by FROM files WHERE path = ? AND deleted = 0",
-      path,
-    )
-    .toArray()[0];
-  const symbols = sql
-    .exec<Definition & Record<string, SqlStorageValue>>(
-      `SELECT s.name, s.kind, s.parent, s.start_line AS startLine, s.end_line AS endLine
-       FROM files f JOIN chunks c ON c.file = f.file JOIN symbols s ON s.chunk = c.chunk
-       WHERE f.path = ? ORDER BY s.start_line, c.ordinal, s.ordinal`,
-      path,
-    )
-    .toArray();
-  return { chunkedBy: file?.chunked_by ?? null, symbols };
-}
-
 export function generationsOf(sql: SqlStorage, paths: string[]): { path: string; generation: number }[] {
   return sql
     .exec<{ path: string; generation: number }>(
@@ -182,7 +104,7 @@ export function generationsOf(sql: SqlStorage, paths: string[]): { path: string;
     .toArray();
 }
 
-function totalsOf(sql: SqlStorage): Pick<IndexStats, "files" | "chunks" | "updatedAtMs"> {
+export function totalsOf(sql: SqlStorage): Pick<IndexStats, "files" | "chunks" | "updatedAtMs"> {
   return sql
     .exec<{ files: number; chunks: number; updatedAtMs: number | null }>(
       "SELECT files, chunks, updated_at AS updatedAtMs FROM totals",

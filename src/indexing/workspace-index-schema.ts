@@ -1,8 +1,11 @@
+import { fold } from "../core/fold.ts";
+import { humpsOf } from "../core/humps.ts";
+
 /**
  * Tables of the Durable Object `WorkspaceIndex`. Each entry is one version; entries are only ever appended.
  * Times are milliseconds since the epoch.
  */
-const VERSIONS: readonly (readonly string[])[] = [
+const VERSIONS: readonly (readonly (string | ((sql: SqlStorage) => void))[])[] = [
   [
     // One row a path, deletions included. `generation`: newest committed or removed, 0 before the first commit.
     // `seen`: newest that anybody planned. `revision`: counts changes, so that no chunk id is given out twice.
@@ -78,7 +81,30 @@ const VERSIONS: readonly (readonly string[])[] = [
     "DROP INDEX chunks_symbol",
     "ALTER TABLE chunks DROP COLUMN symbol_key",
   ],
+  [
+    // For regular expressions: which chunks hold which three characters, folded. No positions, no text.
+    `CREATE VIRTUAL TABLE chunk_trigrams USING fts5 (
+      text, content = '', contentless_delete = 1, detail = 'none', tokenize = 'trigram case_sensitive 1'
+    )`,
+    // For `gUBN`: the first letters of a name's words, as `gubn` of `getUserByName`.
+    "ALTER TABLE symbols ADD COLUMN humps TEXT NOT NULL DEFAULT ''",
+    "CREATE INDEX symbols_humps ON symbols (humps) WHERE humps <> ''",
+    writeDerivedColumns,
+  ],
 ];
+
+/** What the statements of a version add is filled for the rows that stand. */
+function writeDerivedColumns(sql: SqlStorage): void {
+  for (const { chunk, text } of sql.exec<{ chunk: number; text: string }>("SELECT chunk, text FROM chunks")) {
+    sql.exec("INSERT INTO chunk_trigrams (rowid, text) VALUES (?, ?)", chunk, fold(text));
+  }
+  const names = sql.exec<{ chunk: number; ordinal: number; name: string }>(
+    "SELECT chunk, ordinal, name FROM symbols",
+  );
+  for (const { chunk, ordinal, name } of names.toArray()) {
+    sql.exec("UPDATE symbols SET humps = ? WHERE chunk = ? AND ordinal = ?", humpsOf(name), chunk, ordinal);
+  }
+}
 
 /** Brings the tables to the newest version; each version is applied whole or not at all. */
 export function migrate(storage: DurableObjectStorage): void {
@@ -90,7 +116,10 @@ export function migrate(storage: DurableObjectStorage): void {
   for (const [index, statements] of VERSIONS.entries()) {
     if (index < applied) continue;
     storage.transactionSync(() => {
-      for (const statement of statements) sql.exec(statement);
+      for (const statement of statements) {
+        if (typeof statement === "string") sql.exec(statement);
+        else statement(sql);
+      }
       sql.exec("INSERT INTO schema_version VALUES (?)", index + 1);
     });
   }

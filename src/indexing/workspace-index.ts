@@ -8,24 +8,21 @@ import type {
   FileToPlan,
   IndexAnswer,
   IndexQuery,
+  IndexScan,
   IndexStats,
   LexicalHit,
+  ScanPage,
   StoredChunk,
   SymbolHit,
   WorkspaceIndex as WorkspaceIndexPort,
 } from "../core/ports.ts";
+import { find } from "./workspace-index-find.ts";
 import { chunkDigests } from "./workspace-index-ids.ts";
 import { condemnedOf, settleVectors, takeUnsettled } from "./workspace-index-outbox.ts";
-import {
-  chunksById,
-  find,
-  findLexical,
-  findSymbols,
-  generationsOf,
-  statsOf,
-  symbolsOf,
-} from "./workspace-index-read.ts";
+import { chunksById, findLexical, generationsOf, statsOf } from "./workspace-index-read.ts";
+import { scanTexts } from "./workspace-index-scan.ts";
 import { migrate } from "./workspace-index-schema.ts";
+import { findSymbols, symbolsOf } from "./workspace-index-symbols.ts";
 import { commitFile, planFile, removeFile } from "./workspace-index-write.ts";
 
 /** Longer than any writer lives: a queue consumer ends after 15 minutes. */
@@ -104,6 +101,10 @@ export class WorkspaceIndex extends DurableObject<Env> implements WorkspaceIndex
 
   async find(query: IndexQuery): Promise<IndexAnswer> {
     return find(this.#sql, query);
+  }
+
+  async scan(scan: IndexScan): Promise<ScanPage> {
+    return scanTexts(this.#sql, scan);
   }
 
   async chunks(ids: string[], exclude: string | null = null): Promise<StoredChunk[]> {

@@ -27,12 +27,21 @@ export function rankBoth(vectors: VectorHit[], lexical: LexicalHit[]): Ranked[] 
   );
 }
 
-/** The exact name 1, in another case 0.9, and a longer one 0.3 to 0.8 by how much of it was asked for. */
+/**
+ * The exact name 1, in another case or convention 0.9, a longer one 0.3 to 0.8 by how much of it was asked for, and
+ * one whose words begin so 0.1 to 0.3.
+ */
 export function rankSymbols(hits: SymbolHit[], nameLength: number): Ranked[] {
-  return hits.map(({ id, match, length }) => ({
-    id,
-    score:
-      match === "exact" ? 1 : match === "other_case" ? 0.9 : 0.3 + 0.5 * Math.min(1, nameLength / length),
+  return hits.map((hit) => ({
+    id: hit.id,
+    score: symbolScore(hit, nameLength),
     ranks: { vector: null, lexical: null },
   }));
+}
+
+function symbolScore({ match, length }: SymbolHit, nameLength: number): number {
+  const share = Math.min(1, nameLength / length);
+  if (match === "exact") return 1;
+  if (match === "other_case") return 0.9;
+  return match === "prefix" ? 0.3 + 0.5 * share : 0.1 + 0.2 * share;
 }

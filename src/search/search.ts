@@ -184,9 +184,9 @@ function beside(chunks: StoredChunk[], fetchChunks: (ids: string[]) => Promise<S
 }
 
 /** A cursor goes on with the very query that it came from; only the size of the page may change. */
-async function cursorScope(
+export async function cursorScope(
   workspaceId: string,
-  { text, mode, filter, minScore }: SearchQuery,
+  { text, mode, filter, minScore }: Pick<SearchQuery, "text" | "filter" | "minScore"> & { mode: string },
 ): Promise<string[]> {
   const { path, languages, extensions, kinds } = filter;
   const shape = [text, mode, path, languages, extensions, kinds, minScore];

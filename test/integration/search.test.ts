@@ -266,7 +266,6 @@ describe("POST /v1/search", () => {
     ["half a result", { query: "x", limit: 1.5 }, "/limit"],
     ["a limit as text", { query: "x", limit: "5" }, "/limit"],
     ["an unknown mode", { query: "x", mode: "magic" }, "/mode"],
-    ["a mode to come", { query: "x", mode: "regex" }, "/mode"],
     ["an unknown field", { query: "x", where: {} }, "/where"],
     ["an unknown kind", { query: "x", kinds: ["thing"] }, "/kinds/0"],
     ["an operator for a language", { query: "x", languages: [{ $ne: "" }] }, "/languages/0"],

@@ -1,7 +1,6 @@
-import type { z } from "@hono/zod-openapi";
-import { DevFlowError } from "../../core/errors.ts";
 import { parseSelector } from "../../core/path.ts";
-import { type SearchMode, type SearchResult, search } from "../../search/search.ts";
+import { type SearchResult, search } from "../../search/search.ts";
+import { searchPattern } from "../../search/search-pattern.ts";
 import { type AppContext, workspaceOf } from "../context.ts";
 import { defineRoute } from "../route.ts";
 import { SearchAnswerSchema, SearchRequestSchema } from "../schemas/search.ts";
@@ -13,7 +12,8 @@ export const searchRoutes = [
     summary: "Search the workspace's code",
     description:
       "`hybrid` fuses meaning and words, `semantic` and `lexical` are one of them, `symbol` looks for definitions by " +
-      "name. Where the vector store or the embedder is down, `hybrid` answers by words and says `degraded`.",
+      "name (`getUserByName`, `getUser`, `gUBN`, `Users.getUserByName`), `regex` for a pattern in RE2's syntax. In all " +
+      "but `regex` a query may hold `path:`, `lang:`, `ext:`, `kind:` and -exclusions. Where the vector store or the embedder is down, `hybrid` answers by words and says `degraded`.",
     tag: "Search",
     access: "search",
     limit: "search",
@@ -22,10 +22,10 @@ export const searchRoutes = [
     async handle(c, { body }) {
       const services = c.get("services");
       const startedAt = services.now();
-      const mode = availableMode(body.mode);
-      const result = await search(searchDeps(c), workspaceOf(c).workspaceId, {
+      const { mode } = body;
+      const { workspaceId } = workspaceOf(c);
+      const query = {
         text: body.query,
-        mode,
         filter: {
           path: parseSelector(body.path),
           languages: body.languages,
@@ -36,7 +36,12 @@ export const searchRoutes = [
         minScore: body.min_score,
         maxTokens: body.max_tokens ?? null,
         cursor: body.cursor ?? null,
-      });
+      };
+      const options = { caseSensitive: body.case_sensitive ?? true, multiline: body.multiline ?? false };
+      const result =
+        mode === "regex"
+          ? await searchPattern(searchDeps(c), workspaceId, { ...query, options })
+          : await search(searchDeps(c), workspaceId, { ...query, mode });
       return c.json({
         query: body.query,
         mode,
@@ -66,13 +71,6 @@ function searchDeps(c: AppContext) {
     },
     measure: <T>(phase: string, work: () => Promise<T>) => timing.measure(phase, work),
   };
-}
-
-function availableMode(mode: z.output<typeof SearchRequestSchema>["mode"]): SearchMode {
-  if (mode !== "regex") return mode;
-  throw new DevFlowError("invalid_request", "/mode: regex is not available yet.", {
-    errors: [{ pointer: "/mode", message: "Not available yet." }],
-  });
 }
 
 function resultBody({ found, nextCursor, truncated, index, degraded }: SearchResult) {

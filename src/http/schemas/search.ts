@@ -37,8 +37,11 @@ export const SearchRequestSchema = z
       .max(10_000_000)
       .optional()
       .meta({ description: "Estimated tokens of all texts together at most." }),
-    case_sensitive: z.boolean().optional().meta({ description: "For mode regex." }),
-    multiline: z.boolean().optional().meta({ description: "For mode regex." }),
+    case_sensitive: z.boolean().optional().meta({ description: "For mode regex; true where left out." }),
+    multiline: z.boolean().optional().meta({
+      description:
+        "For mode regex: a match may span lines. Otherwise each line is matched by itself. `^` and `$` are a line's in both.",
+    }),
     cursor: z.string().min(1).max(4096).optional(),
   })
   .openapi("SearchRequest");
@@ -70,7 +73,10 @@ export const SearchAnswerSchema = z
     mode: z.enum(["hybrid", "semantic", "lexical", "regex", "symbol"]),
     results: z.array(SearchResultSchema),
     next_cursor: z.string().nullable(),
-    truncated: z.boolean().meta({ description: "Whether `max_tokens` left a result out." }),
+    truncated: z.boolean().meta({
+      description:
+        "Whether `max_tokens` left a result out, or mode regex stopped before it had scanned all: the cursor goes on.",
+    }),
     index: z.object({
       files: z.int(),
       pending_files: z.int(),
