@@ -40,7 +40,10 @@ describe("npm run eval", () => {
   it("judges a user's own set, and says which line of it is wrong", { timeout: 120 * SECONDS }, async () => {
     const set = join(folder, "mine");
     mkdirSync(join(set, "files/src"), { recursive: true });
-    writeFileSync(join(set, "files/src/cake.py"), "def bake_cake(flour, sugar):\n    return oven(flour + sugar)\n");
+    writeFileSync(
+      join(set, "files/src/cake.py"),
+      "def bake_cake(flour, sugar):\n    return oven(flour + sugar)\n",
+    );
     writeFileSync(join(set, "files/src/socket.go"), "func dial(host string) {\n\tnet.Dial(host)\n}\n");
     writeFileSync(join(set, "queries.jsonl"), '{"query": "bake a cake", "relevant": ["src/cake.py"]}\n');
     const { output, sets } = await evaluate("--set", set, "--no-baseline");
