@@ -8,7 +8,9 @@ import { type FetchJwks, JwksCache } from "./auth/jwks.ts";
 import { KeyCache } from "./auth/key-cache.ts";
 import { readToken } from "./auth/read-token.ts";
 import { issuerOf, type MintDeps } from "./auth/token.ts";
+import { TokenCache } from "./auth/token-cache.ts";
 import { TokenKeys } from "./auth/token-keys.ts";
+import { WORKSPACE_NAME_SECONDS } from "./auth/workspaces.ts";
 import { ChromaVectorStore } from "./clients/chroma-vector-store.ts";
 import { isOpenAi, OpenAiChat } from "./clients/openai-chat.ts";
 import { OpenAiEmbedder } from "./clients/openai-embedder.ts";
@@ -65,6 +67,7 @@ export interface Services {
   /** Asks the embedding server whether it is there; costs nothing. */
   embedderProbe: (() => Promise<void>) | null;
   readiness: Lru<Readiness>;
+  workspaceNames: Lru<string>;
   /** Networks that this isolate noted of keys. */
   networks: Lru<true>;
   events: SecurityEvents;
@@ -85,6 +88,9 @@ export interface Services {
 export interface Isolate {
   keys: KeyCache;
   tokenKeys: TokenKeys;
+  verifiedTokens: TokenCache;
+  /** Names of workspaces, as they were some seconds ago at most. */
+  workspaceNames: Lru<string>;
   /** Public keys of other issuers. */
   jwks: JwksCache;
   gate: LimitGate;
@@ -95,8 +101,9 @@ export interface Isolate {
   searchMemory: SearchMemory;
 }
 
-/** Some 1 MB. */
+/** Some 1 MB each. */
 const MAX_NETWORKS = 10_000;
+const MAX_NAMES = 5000;
 
 /** @param fetchJwks how the keys of other issuers are fetched. */
 export function createIsolate(
@@ -106,6 +113,8 @@ export function createIsolate(
   return {
     keys: new KeyCache(),
     tokenKeys: new TokenKeys(config.JWT_SECRET, config.JWT_SECRET_PREVIOUS ?? null),
+    verifiedTokens: new TokenCache(),
+    workspaceNames: new Lru(MAX_NAMES, WORKSPACE_NAME_SECONDS * 1000),
     jwks: new JwksCache(fetchJwks),
     gate: new LimitGate(),
     waitingEvents: new WaitingEvents(),
@@ -124,27 +133,39 @@ export function createServices(
   background: (work: Promise<unknown>) => void,
   isolate: Isolate = createIsolate(config),
 ): Services {
-  const db = openDatabase(env.DB);
+  const db = lazy(() => openDatabase(env.DB));
   const now = Date.now;
   const tokens: MintDeps = { tokenKeys: isolate.tokenKeys, issuer: issuerOf(config.ENVIRONMENT), now };
-  const events = createSecurityEvents({
-    db,
-    log,
-    waiting: isolate.waitingEvents,
-    line: consoleSink,
-    alert: alertSender(config),
-    now,
-    background,
-  });
+  const events = lazy(() =>
+    createSecurityEvents({
+      db: db(),
+      log,
+      waiting: isolate.waitingEvents,
+      line: consoleSink,
+      alert: alertSender(config),
+      now,
+      background,
+    }),
+  );
   const embedder = lazy(() => openAiEmbedder(config, { unanswered: true }));
   // An attempt that nobody answered may have been charged: the budget pays for each by itself.
   const metered = lazy(() => openAiEmbedder(config, { unanswered: false }));
   const budgetOf = (workspaceId: string): Budget => env.BUDGET.get(env.BUDGET.idFromName(workspaceId));
   const vectors = lazy(() => chromaVectorStore(config));
   const limiters: Limiters = (subject) => env.RATE_LIMITER.get(env.RATE_LIMITER.idFromName(subject));
-  const spend = { limiters, events, log, background, thresholdTokens: config.SUSPICIOUS_TOKENS };
+  const spend = {
+    limiters,
+    get events() {
+      return events();
+    },
+    log,
+    background,
+    thresholdTokens: config.SUSPICIOUS_TOKENS,
+  };
   return {
-    db,
+    get db() {
+      return db();
+    },
     blobs: env.BLOBS,
     queue: indexingQueue(env.INDEXING),
     embedderFor(workspaceId, monthlyTokens) {
@@ -154,14 +175,14 @@ export function createServices(
         budget: budgetOf(workspaceId),
         monthlyTokens,
         maxTokens: config.EMBEDDING_MAX_TOKENS,
-        onWarning: () => events.record({ type: "budget_warning", workspaceId }),
+        onWarning: () => events().record({ type: "budget_warning", workspaceId }),
       });
     },
     chatFor(workspaceId, monthlyTokens, callersKey) {
       const chat = openAiChat(config, callersKey);
       if (chat === null) return null;
       if (callersKey !== null) return budgetedChat(chat, { limit: null, background });
-      const onWarning = () => events.record({ type: "budget_warning", workspaceId });
+      const onWarning = () => events().record({ type: "budget_warning", workspaceId });
       return budgetedChat(chat, {
         limit: monthlyTokens === null ? null : { budget: budgetOf(workspaceId), monthlyTokens, onWarning },
         onSpent({ inputTokens, outputTokens }) {
@@ -185,14 +206,16 @@ export function createServices(
       env.WORKSPACE_INDEX.get(env.WORKSPACE_INDEX.idFromName(workspaceId)) as unknown as WorkspaceIndex,
     limiters,
     authentication: {
-      db,
+      get db() {
+        return db();
+      },
       rootKey: config.ROOT_API_KEY,
       keys: isolate.keys,
       readToken: (token) =>
-        readToken(
-          { own: tokens, external: { db, issuers: config.JWT_ISSUERS, jwks: isolate.jwks, log, now } },
-          token,
-        ),
+        isolate.verifiedTokens.read(token, () => {
+          const external = { db: db(), issuers: config.JWT_ISSUERS, jwks: isolate.jwks, log, now };
+          return readToken({ own: tokens, external }, token);
+        }),
       now,
       background,
     },
@@ -201,17 +224,20 @@ export function createServices(
     policies: isolate.policies,
     embedderProbe: embedderProbe(config),
     readiness: isolate.readiness,
+    workspaceNames: isolate.workspaceNames,
     networks: isolate.networks,
     cursors: new Cursors(config.JWT_SECRET),
     searchMemory: isolate.searchMemory,
-    events,
+    get events() {
+      return events();
+    },
     log,
     now,
     background,
   };
 }
 
-/** Made when first asked for: most requests need neither. */
+/** Made when first asked for: most requests need few of all. */
 function lazy<T>(make: () => T): () => T {
   let made: { value: T } | null = null;
   return () => {

@@ -7,7 +7,7 @@ import type { Logger } from "../core/log.ts";
 import { SCOPES, type Scope, type WorkspacePrincipal } from "../core/principal.ts";
 import type { Database } from "../db/database.ts";
 import { selectWorkspace } from "../db/workspaces.ts";
-import { type CompactJws, readCompactJws } from "./compact-jws.ts";
+import type { CompactJws } from "./compact-jws.ts";
 import { invalidToken, tokenExpired } from "./credential.ts";
 import type { JwksCache } from "./jwks.ts";
 import { parseStrictObject } from "./strict-json.ts";
@@ -54,10 +54,13 @@ export function isExternal(jws: CompactJws): boolean {
  * audience, times and workspace are checked against the one that it selects.
  * Errors: `invalid_token`; `token_expired`; `upstream_unavailable` where the issuer's keys cannot be read.
  */
-export async function readExternalToken(deps: ExternalTokenDeps, token: string): Promise<WorkspacePrincipal> {
-  const jws = readCompactJws(token);
-  const header = Header.safeParse(jws?.header);
-  const claims = Claims.safeParse(jws === null ? null : parseStrictObject(jws.payload));
+export async function readExternalToken(
+  deps: ExternalTokenDeps,
+  token: string,
+  jws: CompactJws,
+): Promise<WorkspacePrincipal> {
+  const header = Header.safeParse(jws.header);
+  const claims = Claims.safeParse(parseStrictObject(jws.payload));
   if (!header.success || !claims.success) throw invalidToken();
   const issuer = deps.issuers.find((one) => one.issuer === claims.data.iss);
   const algorithm = issuer?.algorithms.find((one) => one === header.data.alg);

@@ -15,5 +15,5 @@ export async function readToken(
 ): Promise<WorkspacePrincipal> {
   const jws = readCompactJws(token);
   if (jws === null) throw invalidToken();
-  return isExternal(jws) ? readExternalToken(deps.external, token) : readOwnToken(deps.own, token);
+  return isExternal(jws) ? readExternalToken(deps.external, token, jws) : readOwnToken(deps.own, token, jws);
 }

@@ -4,12 +4,12 @@ import type { Secret } from "../core/secret.ts";
 /** A key of our own tokens; `id` is told in their header and tells nothing of the key. */
 export interface TokenKey {
   id: string;
-  key: Uint8Array;
+  key: CryptoKey;
 }
 
 /**
  * The keys that sign and verify our own tokens: the current secret signs, the one before the last rotation only
- * verifies. One for each isolate: ids are derived once.
+ * verifies. One for each isolate: keys are imported once.
  */
 export class TokenKeys {
   readonly #current: Secret;
@@ -42,5 +42,8 @@ export class TokenKeys {
 
 async function deriveKey(secret: string): Promise<TokenKey> {
   const digest = await hmacSha256(secret, "devflow token key id v1");
-  return { id: base64url(digest.slice(0, 9)), key: new TextEncoder().encode(secret) };
+  const bytes = new TextEncoder().encode(secret);
+  const algorithm = { name: "HMAC", hash: "SHA-256" };
+  const key = await crypto.subtle.importKey("raw", bytes, algorithm, false, ["sign", "verify"]);
+  return { id: base64url(digest.slice(0, 9)), key };
 }

@@ -2,7 +2,7 @@ import { compactVerify, SignJWT } from "jose";
 import { z } from "zod";
 import { newId } from "../core/ids.ts";
 import { type KeyLimits, SCOPES, type Scope, type WorkspacePrincipal } from "../core/principal.ts";
-import { readCompactJws } from "./compact-jws.ts";
+import { type CompactJws, readCompactJws } from "./compact-jws.ts";
 import { invalidToken, tokenExpired } from "./credential.ts";
 import { parseStrictObject } from "./strict-json.ts";
 import type { TokenKeys } from "./token-keys.ts";
@@ -81,8 +81,11 @@ export async function mintToken(
  * Reads a token of our own. Costs no I/O; whether its key still stands, `confirm` says.
  * Errors: `token_expired` for one that is right in all but its end; `invalid_token`.
  */
-export async function readOwnToken(deps: MintDeps, token: string): Promise<WorkspacePrincipal> {
-  const jws = readCompactJws(token);
+export async function readOwnToken(
+  deps: MintDeps,
+  token: string,
+  jws: CompactJws | null = readCompactJws(token),
+): Promise<WorkspacePrincipal> {
   if (jws === null) throw invalidToken();
   const header = Header.safeParse(jws.header);
   if (!header.success) throw invalidToken();

@@ -1,5 +1,6 @@
 import { DevFlowError } from "../core/errors.ts";
 import { newId } from "../core/ids.ts";
+import type { Lru } from "../core/lru.ts";
 import { SCOPES } from "../core/principal.ts";
 import type { SecurityEvents } from "../core/security-event.ts";
 import { insertKey } from "../db/api-keys.ts";
@@ -57,9 +58,24 @@ export async function getWorkspace(deps: { db: Database }, id: string): Promise<
   return row;
 }
 
+/** A name that was read is told for so long, in seconds; a change by the same isolate is seen at once. */
+export const WORKSPACE_NAME_SECONDS = 10;
+
+/** Errors: `not_found`. */
+export async function workspaceName(
+  deps: { db: Database; workspaceNames: Lru<string> },
+  id: string,
+): Promise<string> {
+  const known = deps.workspaceNames.get(id);
+  if (known !== undefined) return known;
+  const { name } = await getWorkspace(deps, id);
+  deps.workspaceNames.set(id, name);
+  return name;
+}
+
 /** Changes what is given. Errors: `not_found`. */
 export async function changeWorkspace(
-  deps: WorkspaceDeps,
+  deps: WorkspaceDeps & { workspaceNames: Lru<string> },
   actor: Actor,
   id: string,
   change: Partial<WorkspaceSettings>,
@@ -79,6 +95,7 @@ export async function changeWorkspace(
   ]);
   deps.events.stored(event);
   if (row === undefined) throw new DevFlowError("not_found", "There is no such workspace.");
+  deps.workspaceNames.delete(id);
   return row;
 }
 

@@ -8,6 +8,9 @@ export type RandomBytes = (length: number) => Uint8Array;
 
 export const randomBytes: RandomBytes = (length) => crypto.getRandomValues(new Uint8Array(length));
 
+const ID_BYTES = 16;
+const IDS_IN_STOCK = 64;
+
 /** Base32 (5 bits a character, no padding) of the bytes. */
 export function base32(bytes: Uint8Array): string {
   let out = "";
@@ -28,7 +31,22 @@ export function base32(bytes: Uint8Array): string {
 
 /** A random id such as `ws_5h2k…`: 125 bits in 25 characters after the prefix. */
 export function newId(prefix: IdPrefix, random: RandomBytes = randomBytes): string {
-  return `${prefix}_${base32(random(16)).slice(0, 25)}`;
+  return `${prefix}_${base32(random(ID_BYTES)).slice(0, 25)}`;
+}
+
+/** Ids of requests name, and guard nothing: their bytes are taken from a stock, as each call for some costs much. */
+export function requestIds(random: RandomBytes = randomBytes): () => string {
+  let stock: Uint8Array = new Uint8Array(0);
+  let used = 0;
+  return () => {
+    if (used + ID_BYTES > stock.length) {
+      stock = random(ID_BYTES * IDS_IN_STOCK);
+      used = 0;
+    }
+    const id = newId("req", () => stock.subarray(used, used + ID_BYTES));
+    used += ID_BYTES;
+    return id;
+  };
 }
 
 /** An id that sorts by time: 10 characters of milliseconds, then 80 random bits. Used where lists are newest first. */

@@ -14,6 +14,8 @@ export interface Variables {
   timing: Timing;
   config: Config;
   services: Services;
+  /** See `urlOf`. */
+  url: URL | undefined;
   /** Address of the client: `CF-Connecting-IP` alone is believed. */
   ip: string;
   /** Identity of the matched route, such as `GET /v1/files`; undefined where none matched. */
@@ -31,6 +33,15 @@ export interface AppEnv {
 }
 
 export type AppContext = Context<AppEnv>;
+
+/** The request's address, parsed once. */
+export function urlOf(c: AppContext): URL {
+  const known = c.get("url");
+  if (known !== undefined) return known;
+  const url = new URL(c.req.url);
+  c.set("url", url);
+  return url;
+}
 
 /** The credential that the request came with. */
 export function principalOf(c: AppContext): Principal {

@@ -104,16 +104,14 @@ export function defineRoute<
         spec.method.toUpperCase(),
         honoPath(spec.path),
         routeIdentity(`${spec.method.toUpperCase()} ${spec.path}`),
-        limitFailedCredentials(spec.access),
-        authorise(spec.access),
-        limitOperation(spec.limit === "inner" ? null : spec.limit, spec.access),
-        confirmed(spec.access),
-        idempotent(),
+        ...(spec.access === "public" ? [] : guards(spec)),
         async (c) => {
           if (spec.rawBody) requireMediaType(c.req.raw, spec.rawBody.contentTypes);
           const input = {
-            params: validate(params, c.req.param(), "/path"),
-            query: validate(query, parseQuery(c.req.url), "/query"),
+            params: (spec.params ? validate(params, c.req.param(), "/path") : {}) as z.output<P>,
+            query: (spec.query || c.req.url.includes("?")
+              ? validate(query, parseQuery(c.req.url), "/query")
+              : {}) as z.output<Q>,
             body: (spec.body ? await readBody(c, spec.body) : {}) as z.output<B>,
           };
           return await spec.handle(c, input);
@@ -143,6 +141,21 @@ export function defineRoute<
       } as Parameters<typeof registry.registerPath>[0]);
     },
   };
+}
+
+/** What stands before a route that asks for a credential, in the order of refusals; see `app.ts`. */
+function guards({
+  method,
+  access,
+  limit,
+}: Pick<Route, "method" | "access" | "limit">): MiddlewareHandler<AppEnv>[] {
+  return [
+    limitFailedCredentials(),
+    authorise(access),
+    // A policy's limiter confirms the credential too.
+    limit === null || limit === "inner" ? confirmed(access) : limitOperation(limit, access),
+    ...(method === "post" || method === "put" ? [idempotent()] : []),
+  ];
 }
 
 /** Whether objects of the schema may hold nothing but what it names: each alternative of a union, too. */

@@ -4,6 +4,8 @@ import type { Decision, LimiterSubject, TakeAnswer } from "../core/limiter.ts";
 const MOST = 32;
 /** Asked for: this share of what the subject sent in the last second, so that a slow one is never counted ahead. */
 const SHARE = 1 / 8;
+/** Asked for anew when this share of the last ones is left, so that requests side by side seldom find none. */
+const LOW_SHARE = 1 / 4;
 /** Requests counted ahead are good for this long; what is left of them then is handed back. */
 const GOOD_FOR_MS = 1000;
 /** A limiter that did not answer the asker for this long is asked anew. */
@@ -17,6 +19,8 @@ interface Account {
   seen: number;
   before: number;
   left: number;
+  /** See `LOW_SHARE`. */
+  low: number;
   until: number;
   /** Counted ahead and not used: to be handed back with the next call. */
   unused: number;
@@ -38,7 +42,7 @@ export class Advances {
     const account = this.#account(subject, now);
     account.seen++;
     if (account.left > 0 && now >= account.until) this.#void(account);
-    if (account.left === 0) return null;
+    if (account.left === 0 || (account.left <= account.low && this.#mayAsk(account, now))) return null;
     account.left--;
     account.decisions = account.decisions.map((decision) => ({
       ...decision,
@@ -53,8 +57,7 @@ export class Advances {
     const { unused } = account;
     account.unused = 0;
     const pace = Math.max(account.seen, account.before);
-    // One asker at a time: the others of a burst would each be given as many.
-    const asks = account.left === 0 && now - account.askedAt >= ASKING_MS;
+    const asks = account.left <= account.low && this.#mayAsk(account, now);
     const want = asks ? Math.min(MOST, Math.floor(pace * SHARE)) : 0;
     if (want > 0) account.askedAt = now;
     return { want, unused };
@@ -65,15 +68,25 @@ export class Advances {
     const account = this.#account(subject, now);
     account.askedAt = Number.NEGATIVE_INFINITY;
     if (answer.advanced === 0) return;
-    account.left += answer.advanced;
+    // Those still left are counted by the limiter, but not used.
+    const { left } = account;
+    account.decisions = answer.decisions.map((one) =>
+      one.policy === "ip" ? { ...one, remaining: one.remaining + left } : one,
+    );
+    account.left = left + answer.advanced;
+    account.low = Math.floor(answer.advanced * LOW_SHARE);
     account.until = now + GOOD_FOR_MS;
-    account.decisions = answer.decisions;
   }
 
   /** After a failed credential: the limiter is to be asked about each request again. */
   drop(subject: LimiterSubject): void {
     const account = this.#accounts.get(subject);
     if (account !== undefined) this.#void(account);
+  }
+
+  /** One asker at a time: the others of a burst would each be given as many. */
+  #mayAsk(account: Account, now: number): boolean {
+    return now - account.askedAt >= ASKING_MS;
   }
 
   #void(account: Account): void {
@@ -93,6 +106,7 @@ export class Advances {
         seen: 0,
         before: 0,
         left: 0,
+        low: 0,
         until: 0,
         unused: 0,
         askedAt: Number.NEGATIVE_INFINITY,

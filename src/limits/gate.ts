@@ -51,14 +51,14 @@ export class LimitGate {
    * Takes the charges from the subject's limiter.
    * @param ahead whether requests of a busy subject may be counted ahead: where neither revocation nor a later
    *   `giveBack` matters.
-   * @param failOpen whether the request may pass for a while when the limiter is down (search and poll).
+   * @param failOpen asked when the limiter is down: whether the request may pass for a while without it (search and poll).
    * Errors: `LimiterUnavailable` when the limiter fails and the request may not, or no longer, pass without it.
    */
   async take(
     limiters: Limiters,
     subject: LimiterSubject,
     charges: Charge[],
-    options: { failOpen: boolean; watches?: Watch[]; ahead?: boolean },
+    options: { failOpen: () => boolean; watches?: Watch[]; ahead?: boolean },
   ): Promise<GateAnswer> {
     const cached = this.#denied(subject, charges);
     if (cached !== null) return cached;
@@ -72,7 +72,7 @@ export class LimitGate {
       const call = limiters(subject).take(charges, options.watches ?? [], advance);
       answer = await within(ANSWER_WITHIN_MS, call);
     } catch (cause) {
-      return this.#withoutLimiter(subject, charges, options.failOpen, cause);
+      return this.#withoutLimiter(subject, charges, options.failOpen(), cause);
     }
     this.#downSince = null;
     this.#remember(subject, charges, answer.decisions);

@@ -2,14 +2,17 @@ import type { AppContext } from "../context.ts";
 
 /** Sets headers of the answer, also where it came from elsewhere (an asset, an object) and is immutable. */
 export function setHeaders(c: AppContext, headers: Readonly<Record<string, string>>): void {
-  const entries = Object.entries(headers);
   try {
-    for (const [name, value] of entries) c.res.headers.set(name, value);
+    setAll(c.res.headers, headers);
   } catch {
     // Hono copies the headers of the answer before it over this one's.
     c.res = new Response(c.res.body, c.res);
-    for (const [name, value] of entries) c.res.headers.set(name, value);
+    setAll(c.res.headers, headers);
   }
+}
+
+function setAll(to: Headers, headers: Readonly<Record<string, string>>): void {
+  for (const name in headers) to.set(name, headers[name] ?? "");
 }
 
 /** Names an input that the answer depends on, for caches; those named already stay. */

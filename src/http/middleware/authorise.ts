@@ -5,10 +5,9 @@ import type { AppEnv } from "../context.ts";
 import type { Access } from "../route.ts";
 import { confirmByLimiter } from "./standing.ts";
 
-/** Authenticates, and checks that the credential may use the route. Public routes read no credential. */
+/** Authenticates, and checks that the credential may use the route. */
 export function authorise(access: Access) {
   return createMiddleware<AppEnv>(async function authoriseMiddleware(c, next) {
-    if (access === "public") return next();
     const { authentication } = c.get("services");
     const principal = await c
       .get("timing")

@@ -42,7 +42,6 @@ export function idempotent() {
     const key = c.req.header("idempotency-key");
     const principal = c.get("principal");
     if (key === undefined || principal === undefined) return next();
-    if (c.req.method !== "POST" && c.req.method !== "PUT") return next();
     requireKey(key);
     const { db, now } = c.get("services");
     const workspaceId = principal.kind === "root" ? "root" : principal.workspaceId;

@@ -1,14 +1,15 @@
 import { createMiddleware } from "hono/factory";
 import { DevFlowError } from "../../core/errors.ts";
-import type { AppEnv } from "../context.ts";
+import { type AppEnv, urlOf } from "../context.ts";
 
 /** Answers only for the deployment's own names (`PUBLIC_HOSTS`): others reach us by a forged or rebound `Host`. */
 export function requireKnownHost() {
   return createMiddleware<AppEnv>(async function requireKnownHostMiddleware(c, next) {
     const hosts = c.get("config").PUBLIC_HOSTS;
-    const { host, hostname } = new URL(c.req.url);
+    if (hosts.length === 0) return next();
+    const { host, hostname } = urlOf(c);
     const known = hosts.some((name) => name.toLowerCase() === host || name.toLowerCase() === hostname);
-    if (hosts.length > 0 && !known) {
+    if (!known) {
       throw new DevFlowError("misdirected_request", "This deployment does not answer for that host.");
     }
     return next();
@@ -25,7 +26,7 @@ const CREDENTIAL_HEADERS = ["authorization", "x-openai-key"];
  */
 export function requireHttps() {
   return createMiddleware<AppEnv>(async function requireHttpsMiddleware(c, next) {
-    const url = new URL(c.req.url);
+    const url = urlOf(c);
     if (url.protocol === "https:") return next();
     if (c.get("config").ENVIRONMENT === "development" && isLoopback(url.hostname)) return next();
     const { method } = c.req;
@@ -39,9 +40,10 @@ export function requireHttps() {
       });
     }
     if ((method === "GET" || method === "HEAD") && !withCredential) {
-      url.protocol = "https:";
-      url.port = "";
-      return c.redirect(url.href, 308);
+      const secure = new URL(url);
+      secure.protocol = "https:";
+      secure.port = "";
+      return c.redirect(secure.href, 308);
     }
     throw new DevFlowError(
       "forbidden",

@@ -33,13 +33,12 @@ export function limitAddress(policyOf: (c: AppContext) => OperationPolicy | null
     if (c.req.header("authorization") !== undefined) {
       charges.push(chargeOf("auth_failed", policies.auth_failed, 0));
     }
-    const policy = policyOf(c);
     const requests: Watch = {
       name: "requests",
       threshold: c.get("config").SUSPICIOUS_REQUESTS,
       windowSeconds: HOUR_SECONDS,
     };
-    const failOpen = policy !== null && FAIL_OPEN.has(policy);
+    const failOpen = () => mayPass(policyOf(c));
     const answer = await take(c, addressOf(c), charges, failOpen, [requests], true);
     if (!answer.allowed) throw rateLimited(answer.decisions);
     c.set("failedCredentials", answer.decisions[1]);
@@ -53,16 +52,15 @@ export function limitAddress(policyOf: (c: AppContext) => OperationPolicy | null
  * Refuses an address that has spent its failed credentials, before its next one is looked up, and charges each
  * failure before it is answered: of any number of guesses at once, exactly the quota get a 401.
  */
-export function limitFailedCredentials(access: Access) {
+export function limitFailedCredentials() {
   return createMiddleware<AppEnv>(async function limitFailedCredentialsMiddleware(c, next) {
-    if (access === "public") return next();
     const spent = c.get("failedCredentials");
     if (spent?.allowed === false) throw rateLimited([spent]);
     await next();
     if (!(c.error instanceof DevFlowError) || !FAILED_CREDENTIAL.has(c.error.code)) return;
     c.get("services").gate.askAgain(addressOf(c));
     const charge = chargeOf("auth_failed", c.get("services").policies.auth_failed, 1);
-    const answer = await take(c, addressOf(c), [charge], false, [{ ...BURST, name: "failed_credentials" }]);
+    const answer = await take(c, addressOf(c), [charge], never, [{ ...BURST, name: "failed_credentials" }]);
     if (answer.allowed) return;
     c.res.headers.delete("www-authenticate");
     throw rateLimited(answer.decisions);
@@ -70,10 +68,10 @@ export function limitFailedCredentials(access: Access) {
 }
 
 /** Charges the request to its policy, and hears in the same call whether its key still stands. */
-export function limitOperation(policy: OperationPolicy | null, access: Access) {
+export function limitOperation(policy: OperationPolicy, access: Access) {
   return createMiddleware<AppEnv>(async function limitOperationMiddleware(c, next) {
     const principal = c.get("principal");
-    if (policy === null || principal === undefined) return next();
+    if (principal === undefined) return next();
     const decisions = await c
       .get("timing")
       .measure("limit", () => chargeOperation(c, policy, access, principal));
@@ -93,7 +91,7 @@ export async function chargeOperation(
   principal: Principal,
 ): Promise<Decision[]> {
   const { policies, limiters } = c.get("services");
-  const failOpen = FAIL_OPEN.has(name);
+  const failOpen = () => mayPass(name);
   const subject: LimiterSubject = `key:${principal.bucketId}`;
   const charge = chargeOf(name, quotaOf(policies, name, principal.limits), 1);
   const answer = await take(c, subject, [charge], failOpen);
@@ -102,7 +100,8 @@ export async function chargeOperation(
   };
   try {
     const inForce = await confirmPrincipal(c, access, answer);
-    if (inForce !== null && !sameQuota(charge, chargeOf(name, quotaOf(policies, name, inForce.limits), 1))) {
+    const same = inForce === null || inForce.limits === principal.limits;
+    if (!same && !sameQuota(charge, chargeOf(name, quotaOf(policies, name, inForce.limits), 1))) {
       await undo();
       return await chargeOperation(c, name, access, inForce);
     }
@@ -132,21 +131,22 @@ async function take(
   c: AppContext,
   subject: LimiterSubject,
   charges: Charge[],
-  failOpen: boolean,
+  failOpen: () => boolean,
   watches: Watch[] = [],
   ahead = false,
 ): Promise<GateAnswer> {
-  const { gate, limiters, events } = c.get("services");
+  const services = c.get("services");
+  const { gate, limiters } = services;
   try {
     const answer = await gate.take(limiters, subject, charges, { failOpen, watches, ahead });
     if (answer.source === "fallback" && gate.reportDue()) {
-      events.record({ type: "limiter_unavailable", detail: { mode: "open" } });
+      services.events.record({ type: "limiter_unavailable", detail: { mode: "open" } });
     }
     reportCrossed(c, answer.crossed, watches);
     return answer;
   } catch (cause) {
     if (!(cause instanceof LimiterUnavailable)) throw cause;
-    if (gate.reportDue()) events.record({ type: "limiter_unavailable", detail: { mode: "closed" } });
+    if (gate.reportDue()) services.events.record({ type: "limiter_unavailable", detail: { mode: "closed" } });
     throw new DevFlowError("upstream_unavailable", "The rate limiter does not answer; try again shortly.", {
       cause,
       headers: { "retry-after": "5" },
@@ -177,6 +177,15 @@ function rateLimited(decisions: readonly Decision[]): DevFlowError {
     headers: { ...rateLimitFields(refused), "retry-after": String(seconds(waitMs)) },
     members: { policy: refused[0]?.policy ?? null, retry_after_seconds: seconds(waitMs) },
   });
+}
+
+/** Whether requests of the policy pass for a while when the limiter is down. */
+function mayPass(policy: OperationPolicy | null): boolean {
+  return policy !== null && FAIL_OPEN.has(policy);
+}
+
+function never(): boolean {
+  return false;
 }
 
 function addressOf(c: AppContext): LimiterSubject {

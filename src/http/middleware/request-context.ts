@@ -1,14 +1,15 @@
 import { createMiddleware } from "hono/factory";
 import { isAddress } from "../../core/address.ts";
-import { newId } from "../../core/ids.ts";
+import { requestIds } from "../../core/ids.ts";
 import type { Logger } from "../../core/log.ts";
 import type { AppEnv } from "../context.ts";
 import { Timing } from "../timing.ts";
 
 /** Gives the request its id, logger and timing, and writes one line when it is answered. */
 export function requestContext(log: Logger) {
+  const nextId = requestIds();
   return createMiddleware<AppEnv>(async function requestContextMiddleware(c, next) {
-    const requestId = newId("req");
+    const requestId = nextId();
     const started = Date.now();
     c.set("requestId", requestId);
     c.set("log", log.with({ request_id: requestId }));

@@ -16,16 +16,14 @@ const HEADERS: Readonly<Record<string, string>> = {
 };
 const API_POLICY = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
 
+const NO_STORE = { "cache-control": "no-store" };
+const WITH_API_POLICY = { ...HEADERS, "content-security-policy": API_POLICY };
+
 export function securityHeaders() {
   return createMiddleware<AppEnv>(async function securityHeadersMiddleware(c, next) {
     await next();
-    setHeaders(c, HEADERS);
-    if (!c.res.headers.has("content-security-policy")) {
-      setHeaders(c, { "content-security-policy": API_POLICY });
-    }
+    setHeaders(c, c.res.headers.has("content-security-policy") ? HEADERS : WITH_API_POLICY);
     // What was answered to a credential, or refuses one, is for nobody else; problems are for no cache at all.
-    if (c.req.header("authorization") !== undefined || c.res.status >= 400) {
-      setHeaders(c, { "cache-control": "no-store" });
-    }
+    if (c.req.header("authorization") !== undefined || c.res.status >= 400) setHeaders(c, NO_STORE);
   });
 }

@@ -1,7 +1,7 @@
 import { z } from "@hono/zod-openapi";
 import { exchangeKey } from "../../auth/exchange.ts";
 import { parseScopes } from "../../auth/token.ts";
-import { getWorkspace } from "../../auth/workspaces.ts";
+import { workspaceName } from "../../auth/workspaces.ts";
 import { SCOPES, type Scope } from "../../core/principal.ts";
 import { effectiveLimits } from "../../limits/policy.ts";
 import { principalOf, workspaceOf } from "../context.ts";
@@ -83,10 +83,9 @@ export const authRoutes = [
     async handle(c) {
       const principal = principalOf(c);
       const services = c.get("services");
-      const workspace =
-        principal.kind === "root" ? null : await getWorkspace(services, principal.workspaceId);
+      const id = principal.kind === "root" ? null : principal.workspaceId;
       return c.json({
-        workspace: workspace && { id: workspace.id, name: workspace.name },
+        workspace: id && { id, name: await workspaceName(services, id) },
         key_id: principal.keyId,
         kind: principal.kind,
         scopes: principal.scopes,

@@ -35,6 +35,22 @@ describe("Advances", () => {
     expect(advances.use("ip:1", 30)).toBeNull();
   });
 
+  it("asks for more before none are left, one request at a time, and says truly what remains", () => {
+    const advances = new Advances();
+    for (let i = 0; i < 1000; i++) advances.use("ip:1", 10);
+    expect(advances.request("ip:1", 10).want).toBe(32);
+    advances.granted("ip:1", answer(32, 4000), 10);
+    const remaining = Array.from({ length: 24 }, () => advances.use("ip:1", 20)?.decisions[0]?.remaining);
+    expect(remaining.at(-1)).toBe(3976);
+    // Eight are left: this request asks, and those beside it go on with them.
+    expect(advances.use("ip:1", 20)).toBeNull();
+    expect(advances.request("ip:1", 20).want).toBe(32);
+    expect(advances.use("ip:1", 20)?.decisions[0]?.remaining).toBe(3975);
+    // The limiter has counted the first 33, and this request.
+    advances.granted("ip:1", answer(32, 3967), 20);
+    expect(advances.use("ip:1", 30)?.decisions[0]?.remaining).toBe(3973);
+  });
+
   it("hands back what was not used within a second, once", () => {
     const advances = new Advances();
     advances.granted("ip:1", answer(5, 4000), 0);

@@ -25,7 +25,8 @@ function world() {
   };
   const limiters = (() => ({ take })) as unknown as Limiters;
   const gate = new LimitGate(() => state.now);
-  const ask = (failOpen: boolean, asked = charge) => gate.take(limiters, "key:k", [asked], { failOpen });
+  const ask = (failOpen: boolean, asked = charge) =>
+    gate.take(limiters, "key:k", [asked], { failOpen: () => failOpen });
   return { state, gate, ask };
 }
 
