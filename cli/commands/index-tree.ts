@@ -1,0 +1,136 @@
+import { confirm } from "@inquirer/prompts";
+import type { Command } from "commander";
+import type { SyncPlan } from "../../client/types.ts";
+import type { Context, GlobalOptions } from "../context.ts";
+import { CliError } from "../failure.ts";
+import { apiPath, bytes, count, dollars, table } from "../format.ts";
+import { carryOut, type PlannedTree, planTree, type Synced } from "../sync-tree.ts";
+
+/** Dollars above which one is asked first, where somebody can answer. */
+const ASK_ABOVE_DOLLARS = 1;
+
+interface IndexOptions extends GlobalOptions {
+  folder: string;
+  dryRun?: boolean;
+  prune: boolean;
+  allowMassDelete?: boolean;
+  defaultIgnores: boolean;
+  wait: boolean;
+  yes?: boolean;
+  maxCost: string;
+}
+
+export function registerIndex(program: Command, context: Context): void {
+  program
+    .command("index")
+    .description("bring a folder into the workspace, or up to date with it")
+    .argument("[dir]", "the folder", ".")
+    .option("--folder <path>", "folder of the workspace to put it below", "")
+    .option("-n, --dry-run", "say what would be done, and change nothing")
+    .option("--no-prune", "keep files in the workspace that the folder has no more")
+    .option("--allow-mass-delete", "let more than half of the stored files be deleted")
+    .option("--no-default-ignores", "take lock files, minified, vendored and built files too")
+    .option("--no-wait", "end once everything is uploaded")
+    .option("-y, --yes", "do not ask")
+    .option(
+      "--max-cost <dollars>",
+      "ask (or, without a terminal, refuse) above it",
+      String(ASK_ABOVE_DOLLARS),
+    )
+    .addHelpText(
+      "after",
+      `
+Files are chosen by .gitignore and .devflowignore (the same syntax), and by default rules; symbolic links are not
+followed. Unchanged files are not sent, renamed ones are moved. Interrupted, it goes on where it stopped.
+
+Examples:
+  devflow index                        this folder
+  devflow index ~/code/app --folder app
+  devflow index --dry-run              files, tokens and dollars
+  devflow index --no-wait && devflow jobs`,
+    )
+    .action(async (dir: string, _: unknown, command: Command) => {
+      const options = command.optsWithGlobals<IndexOptions>();
+      const client = context.client(options);
+      const planned = await planTree(context, client, {
+        root: dir,
+        folder: apiPath(options.folder),
+        defaults: options.defaultIgnores,
+      });
+      tellPlan(context, planned, options);
+      if (options.dryRun) return;
+      if (isNothing(planned.plan, options.prune)) return context.note("Everything is up to date.");
+      await agree(context, planned.plan, options);
+      const { prune, wait, allowMassDelete = false } = options;
+      const synced = await carryOut(context, client, planned, { prune, wait, allowMassDelete });
+      tellEnd(context, synced, options);
+    });
+}
+
+function isNothing({ upload_count: uploads, renamed, missing }: SyncPlan, prune: boolean): boolean {
+  return uploads === 0 && renamed.length === 0 && !(prune && missing.length > 0);
+}
+
+function tellPlan(context: Context, { tree, plan }: PlannedTree, options: IndexOptions): void {
+  if (options.json && options.dryRun) {
+    context.print(JSON.stringify(plan, null, 2));
+    return;
+  }
+  const { estimate } = plan;
+  const left = [...tree.left].map(([reason, files]) => `${count(files)} ${reason}`);
+  const skipped = Map.groupBy(plan.skipped, ({ reason }) => reason);
+  const rows = [
+    ["files", `${count(tree.files.length)}${left.length > 0 ? ` (left out: ${left.join(", ")})` : ""}`],
+    ["to upload", `${count(plan.upload_count)} (${bytes(estimate.bytes)})`],
+    ["unchanged", count(plan.unchanged)],
+    ["renamed", count(plan.renamed.length)],
+    ["to delete", options.prune ? count(plan.missing.length) : `0 (${count(plan.missing.length)} are kept)`],
+    ...[...skipped].map(([reason, files]) => ["skipped", `${count(files.length)} ${reason}`]),
+    [
+      "estimate",
+      `${count(estimate.chunks)} chunks, ${count(estimate.tokens)} tokens, ${dollars(estimate.cost_microusd)}`,
+    ],
+  ];
+  const say = options.dryRun ? context.print : context.note;
+  say(table(rows));
+}
+
+async function agree(context: Context, plan: SyncPlan, options: IndexOptions): Promise<void> {
+  const limit = Number(options.maxCost);
+  if (Number.isNaN(limit)) throw new CliError(`--max-cost ${options.maxCost} is not a number of dollars.`);
+  const cost = plan.estimate.cost_microusd / 1_000_000;
+  if (options.yes || cost <= limit) return;
+  const words = `This is likely to cost ${dollars(plan.estimate.cost_microusd)}.`;
+  if (!context.interactive)
+    throw new CliError(`${words} That is over --max-cost ${limit}.`, "Give --yes, or a higher --max-cost.");
+  if (!(await confirm({ message: `${words} Go on?`, default: false }, { output: process.stderr }))) {
+    throw new CliError("Nothing was changed.");
+  }
+}
+
+function tellEnd(context: Context, { job, failures }: Synced, options: IndexOptions): void {
+  if (options.json) context.print(JSON.stringify(job, null, 2));
+  if (job === null || !options.wait) {
+    context.note(job === null ? "Done." : `Uploaded. The job ${job.id} goes on: devflow jobs ${job.id}`);
+    return;
+  }
+  const { files, chunks, tokens, status } = job;
+  const { green, red } = context.colors;
+  for (const { path, message, reason } of failures)
+    context.note(`${red("failed")} ${path}: ${message ?? reason ?? ""}`);
+  if (status === "paused") {
+    throw new CliError(
+      `The job ${job.id} waits: ${job.error ?? job.paused_for ?? "it is paused"}`,
+      "It goes on by itself once there are tokens again.",
+    );
+  }
+  if (status !== "succeeded" || files.failed > 0) {
+    throw new CliError(
+      `The job ${job.id} ${status}: ${count(files.failed)} of ${count(files.total)} files were not indexed. ${job.error ?? ""}`.trim(),
+      `devflow jobs retry ${job.id}`,
+    );
+  }
+  context.note(
+    `${green("Done:")} ${count(files.total)} files, ${count(chunks.total)} chunks (${count(chunks.embedded)} embedded, ${count(chunks.reused)} reused), ${count(tokens)} tokens${files.skipped > 0 ? `; ${count(files.skipped)} skipped (devflow jobs files ${job.id} --status skipped)` : ""}`,
+  );
+}
