@@ -31,6 +31,7 @@ export function createContext(signal: AbortSignal): Context {
     client: (options) =>
       new DevFlowClient({
         ...readLogin(options),
+        retries: 2,
         onWait: (reason, ms) => note(`${reason} Waiting ${Math.ceil(ms / 1000)} s …`),
       }),
     colors: createColors(colored),
