@@ -7,6 +7,9 @@ export interface Job {
   chunks: { total: number; embedded: number; reused: number };
 }
 
+/** Often enough for a job of seconds; each look is a request that the measured Worker has to answer. */
+const POLL_MS = 150;
+
 /** The few calls that the measurements make. */
 export class Client {
   readonly url: string;
@@ -53,7 +56,7 @@ export class Client {
       const job = await this.json<Job>("GET", `/v1/jobs/${id}`);
       if (["succeeded", "failed", "cancelled"].includes(job.status)) return job;
       if (Date.now() > end) throw new Error(`job ${id} did not end: ${JSON.stringify(job)}`);
-      await new Promise((resolve) => setTimeout(resolve, 50));
+      await new Promise((resolve) => setTimeout(resolve, POLL_MS));
     }
   }
 }

@@ -34,7 +34,7 @@ export async function measureIndexing(target: IndexTarget, files: readonly Sourc
     ours: perSecond(oursMs),
     reference: `${perSecond(directMs)} (direct upsert)`,
     ratio: directMs / oursMs,
-    goal: { atLeast: 0.6 },
+    goal: { atLeast: 0.8 },
   };
 }
 

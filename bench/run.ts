@@ -12,17 +12,20 @@ import { measureSearch } from "./search-latency.ts";
 import { zodSources } from "./sources.ts";
 
 /**
- * `npm run bench`: prints ratios, each measured within this run against a reference on this machine, and exits 1
+ * `npm run bench [-- index search rates]`: prints ratios, each measured within this run against a reference on this machine, and exits 1
  * where one misses its goal. Absolute figures depend on the machine; ratios far less.
  */
 const SEARCHES = 110;
 const UNLIMITED = { RATE_LIMIT_MULTIPLIER: "100000", LOG_LEVEL: "warning" };
 
+const only = new Set(process.argv.slice(2));
+const wanted = (row: string) => only.size === 0 || only.has(row);
+
 const folder = mkdtempSync(join(tmpdir(), "devflow-bench-"));
 const rows: Row[] = [];
 try {
-  rows.push(await indexing());
-  rows.push(...(await searchAndRates()));
+  if (wanted("index")) rows.push(await indexing());
+  if (wanted("search") || wanted("rates")) rows.push(...(await searchAndRates()));
   console.log(`\n${table(rows)}`);
   process.exitCode = rows.every(meets) ? 0 : 1;
 } finally {
@@ -60,7 +63,8 @@ async function searchAndRates(): Promise<Row[]> {
     const files = zodSources().filter(({ path }) => !path.includes("/tests/") && !path.includes("/locales/"));
     const job = await client.upload(files);
     if (job !== null) await client.finished(job.id);
-    const search = await measureSearch(stack, questions());
+    const search = wanted("search") ? await measureSearch(stack, questions()) : [];
+    if (!wanted("rates")) return search;
     console.log("request rates …");
     return [...search, ...(await rates(stack.url, stack.apiKey))];
   } finally {

@@ -79,6 +79,11 @@ const settings = z.object({
   /** A Chroma server of one's own, such as http://127.0.0.1:8001; or Chroma Cloud's when left out. */
   CHROMA_URL: url.optional(),
   CHROMA_API_KEY: secret.optional(),
+  /**
+   * Writes of one collection at once, from all consumers. Chroma Cloud takes ten; a server of one's own does the work
+   * of each write again for every other that is under way.
+   */
+  CHROMA_WRITES: z.coerce.number().int().min(1).max(10).optional(),
   CHROMA_TENANT: z.string().min(1).default("default_tenant"),
   CHROMA_DATABASE: z.string().min(1).default("default_database"),
 

@@ -18,6 +18,12 @@ import type { Services } from "./services.ts";
  * vectors at most, and a Worker has 128 MB.
  */
 const WIDTH = 4;
+/**
+ * Messages of one workspace worked on at once, over all consumers, and those of them for small jobs: where a large job
+ * has all of its places, its next messages go behind those of others.
+ */
+const PLACES = { pool: "messages", capacity: 12, reserved: 4, waitMs: 0, ttlMs: 15 * 60_000 } as const;
+const NO_PLACE_DELAY_SECONDS = 5;
 /** Waits between deliveries grow threefold from the first to the longest: five of them take eight minutes. */
 const FIRST_DELAY_SECONDS = 5;
 const LONGEST_DELAY_SECONDS = 300;
@@ -32,7 +38,7 @@ type Handlers = {
 };
 
 const HANDLERS: Handlers = {
-  index: indexFiles,
+  index: indexInTurn,
   expand: expandJob,
   delete: runDeletion,
   delete_workspace: eraseWorkspace,
@@ -70,6 +76,21 @@ async function handle(services: Services, message: IndexingMessage): Promise<voi
     if (!(error instanceof DevFlowError) || error.retryable) throw error;
     services.log.warning(error.message, { code: error.code, job_id: message.jobId });
     await failMessage(services, message, error.code, error.message);
+  }
+}
+
+/** Without a place the message is sent again: that spends none of its retries. */
+async function indexInTurn(
+  services: Services,
+  message: Extract<IndexingMessage, { kind: "index" }>,
+): Promise<void> {
+  const index = services.workspaceIndex(message.workspaceId);
+  const place = await index.acquire({ ...PLACES, small: message.bulk !== true });
+  if (place === null) return services.queue.send([message], NO_PLACE_DELAY_SECONDS);
+  try {
+    await indexFiles(services, message);
+  } finally {
+    await index.release(place);
   }
 }
 

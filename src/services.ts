@@ -54,6 +54,8 @@ export interface Services {
   /** Tokens of one input that the embedding model reads. */
   embeddingMaxTokens: number;
   vectors: VectorStore;
+  /** Calls of consumers to the vector store at once, for each workspace. */
+  vectorCalls: number;
   /** The object that holds what is indexed of a workspace. */
   workspaceIndex(workspaceId: string): WorkspaceIndex;
   /** The object that counts a subject's requests and knows its keys. */
@@ -101,6 +103,8 @@ export interface Isolate {
   searchMemory: SearchMemory;
 }
 
+/** Chroma Cloud takes ten at once; two are left for deletions, which hold no lease. */
+const CLOUD_WRITES = 8;
 /** Some 1 MB each. */
 const MAX_NETWORKS = 10_000;
 const MAX_NAMES = 5000;
@@ -167,7 +171,7 @@ export function createServices(
       return db();
     },
     blobs: env.BLOBS,
-    queue: indexingQueue(env.INDEXING),
+    queue: indexingQueue({ small: env.INDEXING, bulk: env.INDEXING_BULK }),
     embedderFor(workspaceId, monthlyTokens) {
       const watched = (one: Embedder) => watchedEmbedder(spend, workspaceId, one);
       if (monthlyTokens === null) return watched(embedder());
@@ -201,6 +205,7 @@ export function createServices(
     get vectors() {
       return vectors();
     },
+    vectorCalls: config.CHROMA_WRITES ?? (config.CHROMA_URL === undefined ? CLOUD_WRITES : 1),
     // The class implements the port; the stub's own type wraps each result for RPC.
     workspaceIndex: (workspaceId) =>
       env.WORKSPACE_INDEX.get(env.WORKSPACE_INDEX.idFromName(workspaceId)) as unknown as WorkspaceIndex,
@@ -304,14 +309,19 @@ function patientFetch(config: Config, repeats = { unanswered: true }): typeof fe
 }
 
 /** `sendBatch` takes 100 messages and 256 KB at a time. */
-function indexingQueue(queue: Queue): MessageQueue {
+function indexingQueue(queues: { small: Queue; bulk: Queue }): MessageQueue {
   return {
     async send(messages, delaySeconds = 0) {
-      for (const batch of sendable(messages)) {
-        await queue.sendBatch(
-          batch.map((body) => ({ body, contentType: "json" })),
-          { delaySeconds },
-        );
+      for (const [queue, bulk] of [
+        [queues.small, false],
+        [queues.bulk, true],
+      ] as const) {
+        for (const batch of sendable(messages.filter((message) => (message.bulk ?? false) === bulk))) {
+          await queue.sendBatch(
+            batch.map((body) => ({ body, contentType: "json" })),
+            { delaySeconds },
+          );
+        }
       }
     },
   };

@@ -35,7 +35,7 @@ export async function deleteWorkspace(
   await mapBounded(keys, WIDTH, ({ id, bucketId }) =>
     announce(deps, bucketId, (limiter) => limiter.revoke(id)),
   );
-  await deps.queue.send([{ kind: "delete_workspace", workspaceId, jobId: job.id }]);
+  await deps.queue.send([{ kind: "delete_workspace", workspaceId, jobId: job.id, bulk: true }]);
   return job.id;
 }
 

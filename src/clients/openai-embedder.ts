@@ -1,8 +1,9 @@
+import { Buffer } from "node:buffer";
 import OpenAI from "openai";
 import { mapBounded } from "../core/bounded.ts";
 import { PaidCallError } from "../core/budget.ts";
 import { DevFlowError } from "../core/errors.ts";
-import type { Embedder, Embeddings } from "../core/ports.ts";
+import type { Embedder, Embeddings, Vector } from "../core/ports.ts";
 import type { Secret } from "../core/secret.ts";
 import { maxTokensOf, truncateUtf8 } from "../core/tokens.ts";
 import { parseRetryAfter } from "./retry.ts";
@@ -103,15 +104,18 @@ export class OpenAiEmbedder implements Embedder {
       {
         model: this.model,
         input,
+        // Named, so that the SDK hands the text on: its own way makes two arrays of numbers of each vector.
+        encoding_format: "base64",
         // Only these models can shorten their vectors; others refuse the parameter.
         ...(this.model.startsWith("text-embedding-3-") ? { dimensions: this.dimensions } : {}),
       },
       signal ? { signal } : {},
     );
-    const vectors = new Array<number[]>(input.length);
+    const vectors = new Array<Vector>(input.length);
     for (const { index, embedding } of response.data ?? []) {
-      if (embedding.length !== this.dimensions) throw malformed(`a vector of ${embedding.length} numbers`);
-      vectors[index] = toUnitLength(embedding);
+      const vector = vectorOf(embedding);
+      if (vector.length !== this.dimensions) throw malformed(`a vector of ${vector.length} numbers`);
+      vectors[index] = toUnitLength(vector);
     }
     for (let i = 0; i < input.length; i++) {
       if (vectors[i] === undefined) throw malformed(`no vector for input ${i} of ${input.length}`);
@@ -153,12 +157,20 @@ function batches(inputs: string[]): string[][] {
 }
 
 /** Scaled to length 1, so that cosine distance and dot product agree whatever the provider does. */
-function toUnitLength(vector: ArrayLike<number>): number[] {
+function toUnitLength(vector: Float32Array): Vector {
   let squares = 0;
   for (let i = 0; i < vector.length; i++) squares += (vector[i] ?? 0) ** 2;
   const length = Math.sqrt(squares);
   if (!Number.isFinite(length) || length === 0) throw malformed("a vector without a direction");
-  return Array.from(vector, (value) => value / length);
+  for (let i = 0; i < vector.length; i++) vector[i] = (vector[i] ?? 0) / length;
+  return vector;
+}
+
+/** Little-endian float32 in base64, or numbers, as servers answer that do not know the other. */
+function vectorOf(embedding: unknown): Float32Array {
+  if (typeof embedding !== "string") return Float32Array.from(embedding as number[]);
+  const bytes = Buffer.from(embedding, "base64");
+  return new Float32Array(new Uint8Array(bytes).buffer, 0, bytes.length >> 2);
 }
 
 function malformed(what: string): DevFlowError {

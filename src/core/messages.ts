@@ -3,7 +3,7 @@ import type { IndexingMessage } from "./ports.ts";
 import { utf8Length } from "./tokens.ts";
 
 /** Messages of the queue `indexing`, as they are read back: another version of the Worker may have written them. */
-const base = { workspaceId: z.string().min(1), jobId: z.string().min(1) };
+const base = { workspaceId: z.string().min(1), jobId: z.string().min(1), bulk: z.literal(true).optional() };
 export const IndexingMessageSchema = z.discriminatedUnion("kind", [
   z.object({
     ...base,
@@ -16,9 +16,13 @@ export const IndexingMessageSchema = z.discriminatedUnion("kind", [
   z.object({ ...base, kind: z.literal("delete_workspace") }),
 ]) satisfies z.ZodType<IndexingMessage>;
 
+type IndexMessage = Extract<IndexingMessage, { kind: "index" }>;
+
 /** Bounds of one `index` message: its files are held in memory at once, and are retried together. */
 const MAX_FILES = 50;
 const MAX_SOURCE_BYTES = 256 * 1024;
+/** A job of more messages is a large one: they go by the queue that small jobs do not wait in. */
+const SMALL_JOB_MESSAGES = 2;
 
 /** A file to be indexed; `size` in bytes. */
 export interface FileToIndex {
@@ -27,9 +31,17 @@ export interface FileToIndex {
   size: number;
 }
 
-/** The files of a job in messages of bounded size, in order. A file larger than the bound travels alone. */
-export function indexMessages(workspaceId: string, jobId: string, files: FileToIndex[]): IndexingMessage[] {
-  const messages: IndexingMessage[] = [];
+/**
+ * The files of a job in messages of bounded size, in order. A file larger than the bound travels alone.
+ * @param job `bulk` where these are but a part of a large job's files; else their number decides.
+ */
+export function indexMessages(
+  workspaceId: string,
+  jobId: string,
+  files: FileToIndex[],
+  job: { bulk: boolean } = { bulk: false },
+): IndexingMessage[] {
+  const messages: IndexMessage[] = [];
   let batch: { path: string; generation: number }[] = [];
   let bytes = 0;
   const flush = () => {
@@ -43,7 +55,12 @@ export function indexMessages(workspaceId: string, jobId: string, files: FileToI
     bytes += size;
   }
   flush();
-  return messages;
+  return job.bulk || messages.length > SMALL_JOB_MESSAGES ? messages.map(inBulk) : messages;
+}
+
+/** The message, to travel with those of large jobs. */
+export function inBulk<M extends IndexingMessage>(message: M): M {
+  return { ...message, bulk: true };
 }
 
 /** What a queue takes in one call: 100 messages and 256 KB, of which a part is the platform's own. */

@@ -14,15 +14,18 @@ export interface Embedder {
 }
 
 export interface Embeddings {
-  vectors: number[][];
+  vectors: Vector[];
   /** Tokens that the provider counted. */
   tokens: number;
 }
 
+/** The numbers of a vector: `Float32Array` wherever there are many. */
+export type Vector = ArrayLike<number>;
+
 /** A vector and the metadata that searches filter by (equality only). */
 export interface VectorRecord {
   id: string;
-  vector: number[];
+  vector: Vector;
   metadata: Record<string, string | number | boolean>;
 }
 
@@ -51,13 +54,13 @@ export interface VectorStore {
   /** Nearest first. One request; `signal` ends the wait, as `upstream_unavailable`. */
   query(
     collectionId: string,
-    vector: number[],
+    vector: Vector,
     limit: number,
     filters: VectorFilter[],
     signal?: AbortSignal,
   ): Promise<VectorHit[]>;
   /** The vectors of those ids that exist. */
-  get(collectionId: string, ids: string[]): Promise<Map<string, number[]>>;
+  get(collectionId: string, ids: string[]): Promise<Map<string, Vector>>;
   /** Those of the ids that exist. */
   existing(collectionId: string, ids: string[]): Promise<Set<string>>;
   /** Ids in the collection, a page at a time. */
@@ -260,6 +263,24 @@ export interface FileSymbols {
 }
 
 /**
+ * What a workspace does at once, over all consumers. `messages`: messages of the queue that are worked on;
+ * `vectors`: calls to the vector store.
+ */
+export interface LeaseRequest {
+  pool: "messages" | "vectors";
+  /** Leases of the pool at once. */
+  capacity: number;
+  /** Of those, how many only small jobs take; one is always left for the others. */
+  reserved: number;
+  /** Whether it is for a small job, which goes before the others. */
+  small: boolean;
+  /** How long to wait for one; 0: not at all. */
+  waitMs: number;
+  /** After which it ends by itself. */
+  ttlMs: number;
+}
+
+/**
  * The single writer of a workspace's derived state, one Durable Object for each workspace.
  * It refuses a generation older than one that it has seen, deletions included, and remembers each vector
  * that was promised or condemned until the vector store has it so (`settle`).
@@ -297,14 +318,22 @@ export interface WorkspaceIndex {
   /** Generation that each of the paths has in the index; absent paths are left out. */
   generations(paths: string[]): Promise<{ path: string; generation: number }[]>;
   stats(): Promise<IndexStats>;
+  /** A lease's id, or null where none came free within the wait. */
+  acquire(request: LeaseRequest): Promise<string | null>;
+  release(lease: string): Promise<void>;
   /** Forgets everything: the last step of deleting a workspace. */
   clear(): Promise<void>;
 }
 
 // ------------------------------------------------------------------------------------------- queue
 
-/** Messages of the queue `indexing`. Small by construction: at most 128 KB each. */
-export type IndexingMessage =
+/**
+ * Messages of the queues `indexing` and, with `bulk`, `indexing-bulk`: those of large jobs, which small ones do not
+ * wait behind. At most 128 KB each by construction.
+ */
+export type IndexingMessage = { bulk?: true | undefined } & IndexingWork;
+
+export type IndexingWork =
   /** Index these files if their generation still stands. */
   | { kind: "index"; workspaceId: string; jobId: string; files: { path: string; generation: number }[] }
   /** Turn the job's selection of stored files into `index` messages, a page at a time. */

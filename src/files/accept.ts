@@ -41,6 +41,8 @@ export interface Acceptance {
   precondition: Precondition | null;
   /** Told of with the change: an override that an admin asked for. */
   event: SecurityEvent | null;
+  /** Its files are a part of a large job's. */
+  bulk?: boolean;
 }
 
 export interface Accepted {
@@ -120,7 +122,7 @@ export async function accept(deps: AcceptDeps, acceptance: Acceptance): Promise<
         : acceptance.job.id;
   const toIndex = results.at(-2) as FileToIndex[];
   if (jobId !== null && toIndex.length > 0) {
-    await deps.queue.send(indexMessages(workspaceId, jobId, toIndex));
+    await deps.queue.send(indexMessages(workspaceId, jobId, toIndex, { bulk: acceptance.bulk === true }));
   }
   await cleanUp(deps, workspaceId, results[2] as Tombstone[]);
   return { generation: admitted.generation, rows: results.at(-1) as FileRow[], toIndex };

@@ -1,6 +1,7 @@
 import { DevFlowError } from "../core/errors.ts";
 import { base32, newTimeId, randomBytes } from "../core/ids.ts";
 import { LIMITS } from "../core/limits.ts";
+import { inBulk } from "../core/messages.ts";
 import { deleteGarbage, insertGarbage } from "../db/blob-garbage.ts";
 import { takeGeneration } from "../db/collections.ts";
 import {
@@ -29,6 +30,9 @@ export interface UploadArchive {
   /** An admin said that secrets in the files are no matter. */
   allowSecrets: boolean;
 }
+
+/** A larger archive is a large job: it takes minutes to unpack, and small jobs do not wait for that. */
+const SMALL_ARCHIVE_BYTES = 1024 * 1024;
 
 /** Entries that are accepted together. */
 const GROUP_ENTRIES = 100;
@@ -79,7 +83,8 @@ export async function uploadArchive(
   }
   if (override !== null) deps.events.stored(override);
   await deleteGarbage(deps.db, [spool]);
-  await deps.queue.send([{ kind: "archive", workspaceId, jobId: id }]);
+  const message = { kind: "archive", workspaceId, jobId: id } as const;
+  await deps.queue.send([upload.bytes > SMALL_ARCHIVE_BYTES ? inBulk(message) : message]);
   return id;
 }
 
@@ -108,7 +113,7 @@ async function spoolBody(blobs: R2Bucket, key: string, { body, bytes }: UploadAr
  */
 export async function unpackArchive(
   deps: AcceptDeps,
-  message: { workspaceId: string; jobId: string },
+  message: { workspaceId: string; jobId: string; bulk?: true | undefined },
 ): Promise<void> {
   const { workspaceId, jobId } = message;
   const [job] = await selectJob(deps.db, workspaceId, jobId);
@@ -120,7 +125,7 @@ export async function unpackArchive(
     await failJob(deps.db, jobId, "The uploaded archive is no longer stored; upload it again.", deps.now());
     return;
   }
-  const target = { workspaceId, jobId, generation: job.spec.generation ?? null };
+  const target = { workspaceId, jobId, generation: job.spec.generation ?? null, bulk: message.bulk === true };
   const group = new UploadGroup(
     deps,
     { workspaceId, keyId: job.keyId, requestId: job.requestId, ip: null, route: null },
@@ -160,10 +165,10 @@ async function addEntry(group: UploadGroup, entry: ArchiveEntry): Promise<void> 
 /** @returns false where the job is over meanwhile, cancelled for one. */
 async function acceptGroup(
   deps: AcceptDeps,
-  target: { workspaceId: string; jobId: string; generation: number | null },
+  target: { workspaceId: string; jobId: string; generation: number | null; bulk: boolean },
   group: UploadGroup,
 ): Promise<boolean> {
-  const { workspaceId, jobId, generation } = target;
+  const { workspaceId, jobId, generation, bulk } = target;
   const [, [job]] = await deps.db.batch([
     touchJob(deps.db, jobId, deps.now()),
     selectJob(deps.db, workspaceId, jobId),
@@ -178,6 +183,7 @@ async function acceptGroup(
     job: { id: jobId },
     precondition: null,
     event: null,
+    bulk,
   });
   return true;
 }

@@ -135,7 +135,7 @@ async function startDeletion(
       { members: { quota: "running_jobs", max: LIMITS.workspaceRunningJobs } },
     );
   }
-  await deps.queue.send([{ kind: "delete", workspaceId, jobId: id }]);
+  await deps.queue.send([{ kind: "delete", workspaceId, jobId: id, bulk: true }]);
   return id;
 }
 
@@ -155,7 +155,7 @@ async function deferDeletion(
   await deps.db.batch([
     addToReceipt(deps.db, id, { files: 0, chunks: 0, vectors: 0, blobs: round.blobKeys.length }, now),
   ]);
-  await deps.queue.send([{ kind: "delete", workspaceId: caller.workspaceId, jobId: id }]);
+  await deps.queue.send([{ kind: "delete", workspaceId: caller.workspaceId, jobId: id, bulk: true }]);
   return id;
 }
 

@@ -14,6 +14,8 @@ export interface IndexingDeps {
   /** Tokens of one input that the embedding model reads. */
   embeddingMaxTokens: number;
   vectors: VectorStore;
+  /** Calls of consumers to the vector store at once, for each workspace. */
+  vectorCalls: number;
   workspaceIndex(workspaceId: string): WorkspaceIndex;
   log: Logger;
   events: SecurityEvents;

@@ -1,4 +1,4 @@
-import { indexMessages } from "../core/messages.ts";
+import { inBulk, indexMessages } from "../core/messages.ts";
 import { parseSelector } from "../core/path.ts";
 import type { IndexingMessage } from "../core/ports.ts";
 import { markPending, renewFiles } from "../db/file-index-state.ts";
@@ -37,9 +37,10 @@ export async function expandJob(deps: IndexingDeps, message: ExpandMessage): Pro
   const toIndex = await takePage(deps, message, spec, selected);
   const last = page.length < PAGE ? null : (page.at(-1)?.path ?? null);
 
+  const bulk = afterPath !== "" || last !== null;
   await deps.queue.send([
-    ...indexMessages(workspaceId, jobId, toIndex),
-    ...(last === null ? [] : [{ ...message, afterPath: last }]),
+    ...indexMessages(workspaceId, jobId, toIndex, { bulk }),
+    ...(last === null ? [] : [inBulk({ ...message, afterPath: last })]),
   ]);
   if (last === null) {
     const now = deps.now();

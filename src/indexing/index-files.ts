@@ -1,6 +1,13 @@
 import { CollectionGoneError } from "../core/collection-gone.ts";
 import { DevFlowError } from "../core/errors.ts";
-import type { FileCommit, FilePlan, FileToCommit, IndexingMessage, WorkspaceIndex } from "../core/ports.ts";
+import type {
+  Embedder,
+  FileCommit,
+  FilePlan,
+  FileToCommit,
+  IndexingMessage,
+  WorkspaceIndex,
+} from "../core/ports.ts";
 import { dropContent, type FileIndexState, writeIndexStates } from "../db/file-index-state.ts";
 import { type FileRow, selectFiles } from "../db/files.ts";
 import { recountEndedJob } from "../db/job-counts.ts";
@@ -9,6 +16,7 @@ import { finishJob, selectJob, touchJob } from "../db/jobs.ts";
 import { selectWorkspace } from "../db/workspaces.ts";
 import { collectionInUse } from "./collection.ts";
 import type { IndexingDeps } from "./deps.ts";
+import { type LeasedVectors, leasedVectors } from "./leased-vectors.ts";
 import { readSources, type SourceToIndex } from "./read-sources.ts";
 import { rebuildCollection } from "./rebuild.ts";
 import { type ChunkWrite, type VectorCost, writeVectors } from "./write-vectors.ts";
@@ -48,7 +56,9 @@ export async function indexFiles(deps: IndexingDeps, message: IndexMessage): Pro
     try {
       const verify = job.spec.force === true;
       const embedder = deps.embedderFor(workspaceId, workspace.monthlyTokenBudget);
-      const paid = { ...deps, embedder };
+      const lease = { calls: deps.vectorCalls, small: message.bulk !== true };
+      const vectors = leasedVectors(deps.vectors, deps.workspaceIndex(workspaceId), lease);
+      const paid: BringInDeps = { embedder, vectors, workspaceIndex: deps.workspaceIndex };
       outcomes.push(...(await bringIn(paid, workspaceId, collectionId, sources, verify)));
     } catch (error) {
       if (error instanceof CollectionGoneError) await rebuildCollection(deps, workspaceId, collectionId);
@@ -83,9 +93,15 @@ function whatStands(
   return { standing, outcomes };
 }
 
+interface BringInDeps {
+  embedder: Embedder;
+  vectors: LeasedVectors;
+  workspaceIndex(workspaceId: string): WorkspaceIndex;
+}
+
 /** Plan, vectors, commit; again for the files where another writer came between. */
 async function bringIn(
-  deps: IndexingDeps,
+  deps: BringInDeps,
   workspaceId: string,
   collectionId: string,
   sources: SourceToIndex[],
@@ -153,7 +169,7 @@ function toCommit(source: SourceToIndex, plan: FilePlan | undefined): FileToComm
 }
 
 async function dropObsolete(
-  deps: IndexingDeps,
+  deps: BringInDeps,
   index: WorkspaceIndex,
   collectionId: string,
   commits: FileCommit[],

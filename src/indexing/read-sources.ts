@@ -51,12 +51,10 @@ export function readSources(
     const { chunks, chunkedBy } = chunkSource(read.text, language, path, deps.embeddingMaxTokens);
     if (chunks.length === 0) return { ...base, refusal: skipped("empty", "It holds only white space.") };
     const { model, dimensions } = deps.embedder;
-    const prepared = await Promise.all(
-      chunks.map(async (chunk) => {
-        const text = embeddedText(path, chunk);
-        return { ...chunk, embeddedText: text, embedHash: await embedHash(model, dimensions, text) };
-      }),
-    );
+    const prepared = chunks.map((chunk) => {
+      const text = embeddedText(path, chunk);
+      return { ...chunk, embeddedText: text, embedHash: embedHash(model, dimensions, text) };
+    });
     return { ...base, chunks: prepared, chunkedBy, refusal: null };
   });
 }

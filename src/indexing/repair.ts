@@ -44,11 +44,11 @@ export async function sendMessages(
 ): Promise<void> {
   const { id: jobId, workspaceId } = job;
   if (job.kind === "delete" || job.kind === "delete_workspace") {
-    await deps.queue.send([{ kind: job.kind, workspaceId, jobId }]);
+    await deps.queue.send([{ kind: job.kind, workspaceId, jobId, bulk: true }]);
     return;
   }
   if (!job.expanded) {
-    if (job.kind === "archive") await deps.queue.send([{ kind: "archive", workspaceId, jobId }]);
+    if (job.kind === "archive") await deps.queue.send([{ kind: "archive", workspaceId, jobId, bulk: true }]);
     else if (job.kind === "index") {
       await deps.queue.send([{ kind: "expand", workspaceId, jobId, afterPath: "" }]);
     }

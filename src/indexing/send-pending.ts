@@ -14,7 +14,7 @@ export async function sendPending(
 ): Promise<void> {
   for (let after = ""; ; ) {
     const files = await selectPendingFiles(deps.db, workspaceId, jobId, after, PAGE);
-    await deps.queue.send(indexMessages(workspaceId, jobId, files));
+    await deps.queue.send(indexMessages(workspaceId, jobId, files, { bulk: after !== "" }));
     const last = files.at(-1);
     if (last === undefined || files.length < PAGE) break;
     after = last.path;

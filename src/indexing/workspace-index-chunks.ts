@@ -37,6 +37,16 @@ export function chunksOf(sql: SqlStorage, file: number): ChunkRow[] {
     .toArray();
 }
 
+/** Hash of an embedded text → id of a chunk of the workspace that has it, for those of the hashes that any has. */
+export function donorsOf(sql: SqlStorage, hashes: string[]): Map<string, string> {
+  if (hashes.length === 0) return new Map();
+  const rows = sql.exec<{ hash: string; id: string | null }>(
+    `SELECT value AS hash, (SELECT id FROM chunks WHERE embed_hash = value LIMIT 1) AS id FROM json_each(?)`,
+    JSON.stringify(hashes),
+  );
+  return new Map(rows.toArray().flatMap(({ hash, id }) => (id === null ? [] : [[hash, id]])));
+}
+
 export function sameIds(standing: ChunkRow[], ids: string[]): boolean {
   return standing.length === ids.length && standing.every(({ id }, i) => id === ids[i]);
 }

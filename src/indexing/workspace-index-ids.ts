@@ -1,25 +1,25 @@
-import { sha256 } from "../core/hash.ts";
+import { createHash } from "node:crypto";
 import { base32 } from "../core/ids.ts";
 import type { FileToPlan } from "../core/ports.ts";
 
 /** Base32 characters of an id that come from the digest (100 bits), and those that count revisions. */
 const DIGEST_LENGTH = 20;
+const DIGEST_BYTES = 13;
 const REVISION_LENGTH = 5;
 
 /**
  * One digest for each chunk, in order: of path, generation, embedded text and which of the file's equal chunks it is.
- * Made before the transaction, as hashing is asynchronous and a transaction is not.
  */
-export function chunkDigests({ path, generation, chunks }: FileToPlan): Promise<string[]> {
+export function chunkDigests({ path, generation, chunks }: FileToPlan): string[] {
   const occurrences = new Map<string, number>();
-  return Promise.all(
-    chunks.map(async ({ embedHash }) => {
-      const occurrence = occurrences.get(embedHash) ?? 0;
-      occurrences.set(embedHash, occurrence + 1);
-      const digest = await sha256(JSON.stringify([path, generation, embedHash, occurrence]));
-      return base32(digest).slice(0, DIGEST_LENGTH);
-    }),
-  );
+  return chunks.map(({ embedHash }) => {
+    const occurrence = occurrences.get(embedHash) ?? 0;
+    occurrences.set(embedHash, occurrence + 1);
+    const digest = createHash("sha256")
+      .update(JSON.stringify([path, generation, embedHash, occurrence]))
+      .digest();
+    return base32(digest.subarray(0, DIGEST_BYTES)).slice(0, DIGEST_LENGTH);
+  });
 }
 
 /**

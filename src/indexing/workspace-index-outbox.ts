@@ -15,33 +15,37 @@ export function notePromises(
   { path, generation }: Version,
   now: number,
 ): void {
-  for (const id of ids) {
-    sql.exec(
-      `INSERT INTO vector_outbox VALUES (?, 'promised', ?, ?, ?)
-       ON CONFLICT (id) DO UPDATE SET at = excluded.at WHERE op = 'promised'`,
-      id,
-      path,
-      generation,
-      now,
-    );
-  }
+  if (ids.length === 0) return;
+  sql.exec(
+    `INSERT INTO vector_outbox SELECT value, 'promised', ?, ?, ? FROM json_each(?) WHERE true
+     ON CONFLICT (id) DO UPDATE SET at = excluded.at WHERE op = 'promised'`,
+    path,
+    generation,
+    now,
+    JSON.stringify(ids),
+  );
 }
 
-export function isPromised(sql: SqlStorage, id: string): boolean {
-  return sql.exec("SELECT 1 FROM vector_outbox WHERE id = ? AND op = 'promised'", id).toArray().length > 0;
+/** Those of the ids that are promised. */
+export function promisedOf(sql: SqlStorage, ids: string[]): Set<string> {
+  if (ids.length === 0) return new Set();
+  const rows = sql.exec<{ id: string }>(
+    "SELECT id FROM vector_outbox WHERE op = 'promised' AND id IN (SELECT value FROM json_each(?))",
+    JSON.stringify(ids),
+  );
+  return new Set(rows.toArray().map(({ id }) => id));
 }
 
 export function condemn(sql: SqlStorage, ids: string[], { path, generation }: Version, now: number): void {
-  for (const id of ids) {
-    sql.exec(
-      `INSERT INTO vector_outbox VALUES (?, 'condemned', ?, ?, ?)
-       ON CONFLICT (id) DO UPDATE SET op = 'condemned', at = excluded.at`,
-      id,
-      path,
-      generation,
-      now,
-    );
-  }
+  if (ids.length === 0) return;
+  sql.exec(
+    `INSERT INTO vector_outbox SELECT value, 'condemned', ?, ?, ? FROM json_each(?) WHERE true
+     ON CONFLICT (id) DO UPDATE SET op = 'condemned', at = excluded.at`,
+    path,
+    generation,
+    now,
+    JSON.stringify(ids),
+  );
 }
 
 /** All that is condemned of those paths: a writer that comes again finishes what it, or another, left. */

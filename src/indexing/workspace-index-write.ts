@@ -3,13 +3,14 @@ import type { FileCommit, FilePlan, FileToCommit, FileToPlan, PlannedWrite } fro
 import {
   chunkKeysOf,
   chunksOf,
+  donorsOf,
   dropChunks,
   sameIds,
   withoutChunk,
   writeChunks,
 } from "./workspace-index-chunks.ts";
 import { chunkIdOf } from "./workspace-index-ids.ts";
-import { condemn, condemnedOf, isPromised, notePromises } from "./workspace-index-outbox.ts";
+import { condemn, condemnedOf, notePromises, promisedOf } from "./workspace-index-outbox.ts";
 
 /**
  * The changes of the index, one file each. All are synchronous: the Durable Object runs each call in one
@@ -46,20 +47,24 @@ export function planFile(sql: SqlStorage, file: FileToPlan, digests: string[], n
     if (ids) ids.push(id);
     else standing.set(embed_hash, [id]);
   }
-  const promised: string[] = [];
-  const chunks = file.chunks.map(({ embedHash }, i): PlannedWrite => {
+  const wanted = file.chunks.map(({ embedHash }, i) => {
     const kept = standing.get(embedHash)?.shift();
-    if (kept !== undefined) return { id: kept, vector: "kept" };
-    const id = chunkIdOf(digests[i] ?? "", row.revision);
-    promised.push(id);
-    // An earlier delivery may have paid for the vector and not lived to commit it.
-    if (isPromised(sql, id)) return { id, vector: "copy", donorId: id };
-    const donor = sql
-      .exec<{ id: string }>("SELECT id FROM chunks WHERE embed_hash = ? LIMIT 1", embedHash)
-      .toArray()[0];
-    return donor ? { id, vector: "copy", donorId: donor.id } : { id, vector: "embed" };
+    return { embedHash, kept: kept !== undefined, id: kept ?? chunkIdOf(digests[i] ?? "", row.revision) };
   });
-  notePromises(sql, promised, file, now);
+  const fresh = wanted.filter(({ kept }) => !kept);
+  const ids = fresh.map(({ id }) => id);
+  // An earlier delivery may have paid for the vector and not lived to commit it.
+  const promised = promisedOf(sql, ids);
+  const donors = donorsOf(
+    sql,
+    fresh.map(({ embedHash }) => embedHash),
+  );
+  const chunks = wanted.map(({ embedHash, kept, id }): PlannedWrite => {
+    if (kept) return { id, vector: "kept" };
+    const donorId = promised.has(id) ? id : donors.get(embedHash);
+    return donorId === undefined ? { id, vector: "embed" } : { id, vector: "copy", donorId };
+  });
+  notePromises(sql, ids, file, now);
   return { path, outcome: "write", baseGeneration: row.generation, chunks };
 }
 
@@ -84,7 +89,9 @@ export function commitFile(sql: SqlStorage, file: FileToCommit, now: number): Fi
   }
   const standing = chunksOf(sql, row.file);
   const standingIds = new Set(standing.map(({ id }) => id));
-  const unknown = ids.filter((id) => !standingIds.has(id) && !isPromised(sql, id));
+  const fresh = ids.filter((id) => !standingIds.has(id));
+  const promised = promisedOf(sql, fresh);
+  const unknown = fresh.filter((id) => !promised.has(id));
   if (unknown.length > 0) {
     // Their vectors may have been written after a clean-up had settled them: it has to look again.
     condemn(sql, withoutChunk(sql, unknown), file, now);

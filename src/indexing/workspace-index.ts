@@ -10,12 +10,14 @@ import type {
   IndexQuery,
   IndexScan,
   IndexStats,
+  LeaseRequest,
   LexicalHit,
   ScanPage,
   StoredChunk,
   SymbolHit,
   WorkspaceIndex as WorkspaceIndexPort,
 } from "../core/ports.ts";
+import { Leases } from "./leases.ts";
 import { find } from "./workspace-index-find.ts";
 import { chunkDigests } from "./workspace-index-ids.ts";
 import { condemnedOf, settleVectors, takeUnsettled } from "./workspace-index-outbox.ts";
@@ -32,6 +34,7 @@ const CLOSED_MS = 60 * 60 * 1000;
 export class WorkspaceIndex extends DurableObject<Env> implements WorkspaceIndexPort {
   readonly #storage: DurableObjectStorage;
   readonly #sql: SqlStorage;
+  readonly #leases = new Leases(Date.now);
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
@@ -41,7 +44,7 @@ export class WorkspaceIndex extends DurableObject<Env> implements WorkspaceIndex
   }
 
   async plan(files: FileToPlan[]): Promise<FilePlan[]> {
-    const digests = await Promise.all(files.map(chunkDigests));
+    const digests = files.map(chunkDigests);
     return this.#storage.transactionSync(() => {
       if (this.#isClosed()) return files.map(({ path }) => ({ path, outcome: "stale" }));
       return files.map((file, i) => planFile(this.#sql, file, digests[i] ?? [], Date.now()));
@@ -121,6 +124,14 @@ export class WorkspaceIndex extends DurableObject<Env> implements WorkspaceIndex
 
   async stats(): Promise<IndexStats> {
     return statsOf(this.#sql);
+  }
+
+  acquire(request: LeaseRequest): Promise<string | null> {
+    return this.#leases.acquire(request);
+  }
+
+  async release(lease: string): Promise<void> {
+    this.#leases.release(lease);
   }
 
   /** Empty afterwards, and closed for an hour, so that a writer that was under way brings nothing back. */

@@ -1,9 +1,9 @@
 import { slices } from "../core/bounded.ts";
 import { BudgetExhaustedError } from "../core/budget.ts";
-import type { Embedder, Embeddings, PlannedWrite, VectorRecord } from "../core/ports.ts";
+import type { Embedder, Embeddings, PlannedWrite, Vector, VectorRecord } from "../core/ports.ts";
 import { estimateTokens } from "../core/tokens.ts";
 import { metadataOf } from "../core/vector-metadata.ts";
-import type { IndexingDeps } from "./deps.ts";
+import type { LeasedVectors } from "./leased-vectors.ts";
 import type { ChunkToIndex, SourceToIndex } from "./read-sources.ts";
 
 /** Vectors that one message holds in memory at once: 300 of 1,536 numbers are 4 MB, and as many again in and out. */
@@ -30,7 +30,7 @@ export interface VectorCost {
  * @returns the cost by path; files whose vectors all stand cost nothing.
  */
 export async function writeVectors(
-  deps: Pick<IndexingDeps, "embedder" | "vectors">,
+  deps: { embedder: Embedder; vectors: LeasedVectors },
   collectionId: string,
   writes: readonly ChunkWrite[],
   options: { verify: boolean },
@@ -108,7 +108,7 @@ function donorOf({ planned }: ChunkWrite): string {
   return planned.donorId ?? planned.id;
 }
 
-function recordOf({ source, chunk, planned }: ChunkWrite, vector: number[]): VectorRecord {
+function recordOf({ source, chunk, planned }: ChunkWrite, vector: Vector): VectorRecord {
   return { id: planned.id, vector, metadata: metadataOf(source.path, source.language, chunk.kind) };
 }
 

@@ -1,6 +1,7 @@
 import { CircuitBreaker } from "../core/circuit-breaker.ts";
 import type { EmbeddingIdentity } from "../core/embedding-identity.ts";
 import { Lru } from "../core/lru.ts";
+import type { Vector } from "../core/ports.ts";
 import type { WorkspaceRow } from "../db/workspaces.ts";
 
 /** Some 6 MB of vectors of 1,536 dimensions. */
@@ -21,7 +22,7 @@ export class SearchMemory {
   readonly workspaces: Lru<WorkspaceRow>;
   readonly embedder: CircuitBreaker;
   readonly vectorStore: CircuitBreaker;
-  readonly #vectors: Lru<number[]>;
+  readonly #vectors: Lru<Vector>;
 
   constructor(now: () => number = Date.now) {
     this.workspaces = new Lru(MAX_WORKSPACES, WORKSPACE_KEPT_MS, now);
@@ -30,11 +31,11 @@ export class SearchMemory {
     this.#vectors = new Lru(MAX_VECTORS, VECTOR_KEPT_MS, now);
   }
 
-  vectorOf(workspaceId: string, model: EmbeddingIdentity, text: string): number[] | undefined {
+  vectorOf(workspaceId: string, model: EmbeddingIdentity, text: string): Vector | undefined {
     return this.#vectors.get(vectorKey(workspaceId, model, text));
   }
 
-  keepVector(workspaceId: string, model: EmbeddingIdentity, text: string, vector: number[]): void {
+  keepVector(workspaceId: string, model: EmbeddingIdentity, text: string, vector: Vector): void {
     this.#vectors.set(vectorKey(workspaceId, model, text), vector);
   }
 }

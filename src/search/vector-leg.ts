@@ -3,7 +3,7 @@ import { CollectionGoneError } from "../core/collection-gone.ts";
 import { requireSameEmbedding, sameEmbedding, storedEmbedding } from "../core/embedding-identity.ts";
 import { DevFlowError } from "../core/errors.ts";
 import { spaceIdentifiers } from "../core/identifiers.ts";
-import type { ChunkFilter, Embedder, VectorFilter, VectorHit, VectorStore } from "../core/ports.ts";
+import type { ChunkFilter, Embedder, Vector, VectorFilter, VectorHit, VectorStore } from "../core/ports.ts";
 import { pathFilter } from "../core/vector-metadata.ts";
 import type { Database } from "../db/database.ts";
 import { countPendingFiles } from "../db/pending-files.ts";
@@ -68,7 +68,7 @@ export function vectorLeg(
   const remembered = deps.memory.workspaces.get(workspaceId);
   const signal = query.giveUpAfterMs === null ? undefined : AbortSignal.timeout(query.giveUpAfterMs);
   const filters = vectorFilters(query.filter);
-  let vector: Promise<number[]> | null = null;
+  let vector: Promise<Vector> | null = null;
 
   const ask = async (workspace: WorkspaceRow, depth: number): Promise<VectorHit[] | null> => {
     requireSameEmbedding(storedEmbedding(workspace), deps.embedder);
@@ -130,7 +130,7 @@ async function embedQuery(
   workspace: WorkspaceRow,
   text: string,
   signal: AbortSignal | undefined,
-): Promise<number[]> {
+): Promise<Vector> {
   const { memory } = deps;
   const normalised = spaceIdentifiers(text.toWellFormed()).replaceAll(/\s+/gu, " ").trim();
   const known = memory.vectorOf(workspace.id, deps.embedder, normalised);

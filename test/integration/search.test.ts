@@ -354,7 +354,7 @@ describe("search", () => {
       row?.collectionId ?? "",
       Array.from({ length: 120 }, (_, i) => ({
         id: `chk_stale${i}`,
-        vector: (vectors[0] ?? []).map((x, at) => x + 0.03 * Math.sin((i + 1) * (at + 1))),
+        vector: Array.from(vectors[0] ?? [], (x, at) => x + 0.03 * Math.sin((i + 1) * (at + 1))),
         metadata: { kind: "block" },
       })),
     );

@@ -70,7 +70,7 @@ describe("OpenAiEmbedder", () => {
     expect(tokens).toBe(2);
     expect(vectors[0]?.[0]).toBeCloseTo(Math.SQRT1_2, 6);
     expect(vectors[1]?.[0]).toBeCloseTo(3 / Math.sqrt(10), 6);
-    for (const vector of vectors) expect(Math.hypot(...vector)).toBeCloseTo(1, 6);
+    for (const vector of vectors) expect(Math.hypot(...Array.from(vector))).toBeCloseTo(1, 6);
     expect(asked[0]).toMatchObject({ encoding_format: "base64" });
     expect(asked[0]).not.toHaveProperty("dimensions");
     expect(await client.embed([])).toEqual({ vectors: [], tokens: 0 });
