@@ -14,6 +14,7 @@ import { methodNotAllowed } from "./http/not-allowed.ts";
 import { policyFinder } from "./http/policy-of.ts";
 import { problem } from "./http/problem.ts";
 import type { Route } from "./http/route.ts";
+import { answerRoutes } from "./http/routes/answers.ts";
 import { authRoutes } from "./http/routes/auth.ts";
 import { checklistRoutes } from "./http/routes/checklist.ts";
 import { documentRoutes } from "./http/routes/document.ts";
@@ -45,6 +46,7 @@ export const ROUTES: readonly Route[] = [
   ...indexRoutes,
   ...jobRoutes,
   ...searchRoutes,
+  ...answerRoutes,
   ...statsRoutes,
   ...securityEventRoutes,
   ...checklistRoutes(() => ROUTES),

@@ -25,6 +25,16 @@ export const LIMITS = {
   pathSegments: 64,
   queryCharacters: 2000,
   searchResults: 50,
+  /** Sources of one answer. */
+  answerSources: 50,
+  /** Tokens of one answer: what it may cost. */
+  answerTokens: 16_384,
+  /** Earlier turns of a conversation, and what each may hold: they are paid for again with every question. */
+  conversationTurns: 40,
+  turnCharacters: 20_000,
+  contextFiles: 20,
+  /** Code to explain that comes with the request. */
+  explainedCharacters: 50_000,
   listItems: 100,
   /** Deletions up to this many files are done within the request. */
   inlineDeleteFiles: 1000,

@@ -174,6 +174,13 @@ export interface StoredChunk extends Omit<Chunk, "definitions"> {
   language: string;
 }
 
+/** Lines of a file, 1-based and inclusive. */
+export interface FileRange {
+  path: string;
+  startLine: number;
+  endLine: number;
+}
+
 /** Restricts a search to files and chunks; empty arrays do not restrict. `path` selects a file or a folder. */
 export interface ChunkFilter {
   path: string | null;
@@ -314,6 +321,8 @@ export interface WorkspaceIndex {
    * matches.
    */
   chunks(ids: string[], exclude?: string | null): Promise<StoredChunk[]>;
+  /** For each range, the chunks that hold a line of it, by line; at most `limit` each. */
+  fileChunks(ranges: FileRange[], limit: number): Promise<StoredChunk[][]>;
   symbols(path: string): Promise<FileSymbols>;
   /** Generation that each of the paths has in the index; absent paths are left out. */
   generations(paths: string[]): Promise<{ path: string; generation: number }[]>;

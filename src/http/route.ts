@@ -40,6 +40,8 @@ export interface ResponseSpec {
   /** JSON by default; `contentType` names another form. */
   schema?: z.ZodType;
   contentType?: string;
+  /** Server-sent events, too, where the request asks for them. */
+  events?: boolean;
 }
 
 /** A route as data: one declaration gives routing, authorisation, limits, validation and documentation. */
@@ -217,6 +219,7 @@ function documentedResponses(responses: Record<number, ResponseSpec>) {
                 [response.contentType ?? "application/json"]: {
                   schema: response.schema ?? { type: "string" },
                 },
+                ...(response.events ? { "text/event-stream": { schema: { type: "string" } } } : {}),
               },
             }
           : {};

@@ -1,6 +1,6 @@
 import type { ChunkKind } from "../core/chunk.ts";
 import { below } from "../core/path.ts";
-import type { ChunkFilter, IndexStats, LexicalHit, StoredChunk } from "../core/ports.ts";
+import type { ChunkFilter, FileRange, IndexStats, LexicalHit, StoredChunk } from "../core/ports.ts";
 
 /**
  * Weights of the columns in BM25, 0 and up, 1 for the body: a term in the name of what is defined counts most, one
@@ -90,6 +90,20 @@ export function chunksById(sql: SqlStorage, ids: string[], exclude: string | nul
        ${unlike} ORDER BY j.key`,
       JSON.stringify(ids),
       ...(exclude === null ? [] : [exclude]),
+    )
+    .toArray();
+}
+
+/** Chunks that hold a line of the range, by line. */
+export function chunksOfFile(sql: SqlStorage, range: FileRange, limit: number): StoredChunk[] {
+  return sql
+    .exec<StoredChunkRow>(
+      `SELECT ${STORED_CHUNK} FROM files f JOIN chunks c ON c.file = f.file
+       WHERE f.path = ? AND c.start_line <= ? AND c.end_line >= ? ORDER BY c.start_line, c.ordinal LIMIT ?`,
+      range.path,
+      range.endLine,
+      range.startLine,
+      limit,
     )
     .toArray();
 }

@@ -3,6 +3,7 @@ import type {
   ChunkFilter,
   FileCommit,
   FilePlan,
+  FileRange,
   FileSymbols,
   FileToCommit,
   FileToPlan,
@@ -21,7 +22,7 @@ import { Leases } from "./leases.ts";
 import { find } from "./workspace-index-find.ts";
 import { chunkDigests } from "./workspace-index-ids.ts";
 import { condemnedOf, settleVectors, takeUnsettled } from "./workspace-index-outbox.ts";
-import { chunksById, findLexical, generationsOf, statsOf } from "./workspace-index-read.ts";
+import { chunksById, chunksOfFile, findLexical, generationsOf, statsOf } from "./workspace-index-read.ts";
 import { scanTexts } from "./workspace-index-scan.ts";
 import { migrate } from "./workspace-index-schema.ts";
 import { findSymbols, symbolsOf } from "./workspace-index-symbols.ts";
@@ -112,6 +113,10 @@ export class WorkspaceIndex extends DurableObject<Env> implements WorkspaceIndex
 
   async chunks(ids: string[], exclude: string | null = null): Promise<StoredChunk[]> {
     return chunksById(this.#sql, ids, exclude);
+  }
+
+  async fileChunks(ranges: FileRange[], limit: number): Promise<StoredChunk[][]> {
+    return ranges.map((range) => chunksOfFile(this.#sql, range, limit));
   }
 
   async symbols(path: string): Promise<FileSymbols> {
