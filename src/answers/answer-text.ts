@@ -3,16 +3,14 @@ import type { Source } from "./source.ts";
 
 /** A code span is waited for within its line, this far: then the backtick is an ordinary character. */
 const LONGEST_SPAN = 400;
-const SPECIAL = /[`[\]<:\\\n]|www\./i;
-/** The end of what came may be the beginning of `://` or `www.`. */
-const OPEN_END = /(?::\/?|w{1,3})$/i;
+const SPECIAL = /[`[\]<:@.\\\n]/;
 const FENCE = /^ {0,3}(`{3,}|~{3,})[^`\n]*$/;
 
 /**
  * The answer as readers may have it, made while it is written. Citations are checked against the sources: what does
  * not hold is taken out and counted, what does is written with the lines that were shown. Outside of code, nothing
  * stays active in whatever shows the answer as Markdown or HTML: `](` becomes `] (`, `<b` becomes `< b`, `://` becomes
- * `[:]//`; so no image is fetched and no link leads away, whoever put it there. Code (fenced, or a span that closes on
+ * `[:]//`, `a@b` becomes `a[@]b`; so no image is fetched and no link leads away, whoever put it there. Code (fenced, or a span that closes on
  * its line) is left as it is.
  */
 export class AnswerText {
@@ -61,11 +59,7 @@ export class AnswerText {
     if (this.#fence !== null) return this.#code(final);
     const at = this.#held.search(SPECIAL);
     if (at > 0) return this.#give(this.#held.slice(0, at), at);
-    if (at < 0) {
-      const open = final ? null : OPEN_END.exec(this.#held);
-      const length = open?.index ?? this.#held.length;
-      return length > 0 && this.#give(this.#held.slice(0, length), length);
-    }
+    if (at < 0) return this.#give(this.#held, this.#held.length);
     switch (this.#held[0]) {
       case "`":
         return this.#backticks(final);
@@ -83,8 +77,12 @@ export class AnswerText {
         return this.#held[1] === "`" ? this.#give("\\`", 2) : this.#give("\\", 1);
       case "\n":
         return this.#lineEnd();
+      case "@":
+        if (this.#held.length === 1 && !final) return false;
+        // What may be an address of mail.
+        return /[\p{L}\p{N}._+-]$/u.test(this.#written) ? this.#bracketed("@", 1) : this.#give("@", 1);
       default:
-        return this.#give(`${this.#held.slice(0, 3)}[.]`, 4);
+        return /www$/i.test(this.#written) ? this.#bracketed(".", 1) : this.#give(".", 1);
     }
   }
 
@@ -92,6 +90,12 @@ export class AnswerText {
     this.#held = this.#held.slice(taken);
     this.#written += text;
     return true;
+  }
+
+  /** `.` as `[.]`; the closing bracket is looked at like any other. */
+  #bracketed(mark: string, taken: number): true {
+    this.#held = `]${this.#held.slice(taken)}`;
+    return this.#give(`[${mark}`, 0);
   }
 
   #atLineStart(): boolean {

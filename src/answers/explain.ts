@@ -81,29 +81,35 @@ async function stored(
   if (regions.length === 0) {
     throw new DevFlowError("not_found", "Nothing is indexed at this path within these lines.");
   }
-  const symbols = chunks.flatMap(({ symbol }) => symbol ?? []);
-  return { regions, defined: [...new Set(symbols)].slice(0, DEFINED_NAMES) };
+  // Files that no syntax tree was made of have no symbols.
+  const names = [...chunks.flatMap(({ symbol }) => symbol ?? []), ...definedIn(codeOf(regions))];
+  return { regions, defined: [...new Set(names)].slice(0, DEFINED_NAMES) };
 }
 
 /** Callers and definitions, by turns; nothing that is shown already. */
 async function relatedTo(deps: AnswerDeps, { regions, defined }: Target): Promise<StoredChunk[]> {
-  const code = regions.flatMap(({ lines }) => lines).join("\n");
-  const used = namesInCode(code, USED_NAMES).filter((name) => !defined.includes(name));
-  const [definitions, ...callers] = await Promise.all([
+  const used = namesInCode(codeOf(regions), USED_NAMES).filter((name) => !defined.includes(name));
+  const [definitions, mentions, ...callers] = await Promise.all([
     definitionsOf(deps, used, null),
+    // In files without symbols, definitions are found by their words alone.
+    deps.find({ text: used.join(" "), mode: "lexical", path: null, limit: CALLERS }),
     ...defined.map(async (name) => {
       const found = await deps.find({ text: name, mode: "lexical", path: null, limit: CALLERS });
       return found.chunks.filter(({ text }) => text.includes(name));
     }),
   ]);
   const lists = [...callers, definitions].map((chunks) => ({ chunks, weight: 1 }));
-  return fused(lists).filter(
+  return fused([...lists, { chunks: mentions.chunks, weight: 0.5 }]).filter(
     (chunk) =>
       !regions.some(
         ({ path, startLine, endLine }) =>
           path === chunk.path && chunk.startLine <= endLine && chunk.endLine >= startLine,
       ),
   );
+}
+
+function codeOf(regions: readonly Region[]): string {
+  return regions.flatMap(({ lines }) => lines).join("\n");
 }
 
 function questionOf(what: Explained): string {
