@@ -1,10 +1,10 @@
-import { answerDeps } from "../answering.ts";
 import type { AnswerEvent } from "../../answers/answer.ts";
 import { ask } from "../../answers/ask.ts";
 import { explain } from "../../answers/explain.ts";
 import { DevFlowError } from "../../core/errors.ts";
 import { parsePath, parseSelector } from "../../core/path.ts";
 import { Secret } from "../../core/secret.ts";
+import { answerDeps } from "../answering.ts";
 import { type AppContext, workspaceOf } from "../context.ts";
 import { eventStream, type ServerEvent } from "../event-stream.ts";
 import { defineRoute } from "../route.ts";
