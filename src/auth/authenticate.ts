@@ -105,8 +105,10 @@ async function reload(
 ): Promise<KeyRecord> {
   const rows = await read(() => selectKeyById(deps.db, principal.keyId));
   const record = remember(deps, rows, epoch);
-  if (record !== "unknown" && record !== "revoked" && record.workspaceId === principal.workspaceId)
-    return record;
+  const { workspaceId, bucketId } = principal;
+  const live = record !== "unknown" && record !== "revoked" ? record : null;
+  // What a token claims of its key must be so.
+  if (live?.workspaceId === workspaceId && live.bucketId === bucketId) return live;
   deps.keys.forget(principal.keyId);
   throw refusal(principal, "revoked");
 }

@@ -22,7 +22,7 @@ export interface CreatedKey {
 /** A key's row, and the text that only its maker ever sees. */
 export async function keyRow(
   nowMs: number,
-  input: { workspaceId: string; name: string; power: KeyPower; actor: Actor; bucketId?: string },
+  input: { workspaceId: string; name: string; power: KeyPower; actor: Actor; bucketId?: string | null },
 ): Promise<{ row: NewKeyRow; key: string }> {
   const key = generateApiKey();
   const id = newTimeId("key", nowMs);

@@ -39,13 +39,27 @@ export function newKeyPower(
   const expiresAtMs = asked.expiresAtMs === undefined ? maker.expiresAtMs : asked.expiresAtMs;
   requireScopes(maker, asked.scopes);
   if (isLater(expiresAtMs, maker.expiresAtMs)) throw outlives();
-  const inherited = Object.entries(maker.limits).filter(([policy, own]) => {
+  const base = handedOnLimits(maker, quotas);
+  requireLowered(base, asked.limits, quotas);
+  return { scopes: asked.scopes, limits: withChanges(base, asked.limits), expiresAtMs };
+}
+
+/**
+ * The bucket of a new key, or null for one of its own. What a key of lowered limits makes counts together with it:
+ * else it could have its quota as often as it makes keys.
+ */
+export function bucketOfNewKey(maker: Principal, quotas: OperationQuotas): string | null {
+  if (maker.kind === "root") return null;
+  return Object.keys(handedOnLimits(maker, quotas)).length > 0 ? maker.bucketId : null;
+}
+
+/** The maker's own limits, but for those that are higher than the deployment's. */
+function handedOnLimits(maker: Principal, quotas: OperationQuotas): KeyLimits {
+  const lowered = Object.entries(maker.limits).filter(([policy, own]) => {
     const standard = quotas[policy as OperationPolicy];
     return standard !== undefined && isWithin(quotaOf(own), standard);
   });
-  const base = Object.fromEntries(inherited);
-  requireLowered(base, asked.limits, quotas);
-  return { scopes: asked.scopes, limits: withChanges(base, asked.limits), expiresAtMs };
+  return Object.fromEntries(lowered);
 }
 
 /**

@@ -16,6 +16,7 @@ import { insertSecurityEvent } from "../db/security-events.ts";
 import { announce } from "./announce.ts";
 import { type Actor, type CreatedKey, eventOf, keyRow } from "./key-row.ts";
 import {
+  bucketOfNewKey,
   changedKeyPower,
   type KeyPower,
   type LimitChanges,
@@ -57,7 +58,8 @@ export async function createKey(
 ): Promise<CreatedKey> {
   const now = deps.now();
   const power = newKeyPower(actor.principal, input, deps.policies, now);
-  const { row, key } = await keyRow(now, { workspaceId, name: input.name, power, actor });
+  const bucketId = bucketOfNewKey(actor.principal, deps.policies);
+  const { row, key } = await keyRow(now, { workspaceId, name: input.name, power, actor, bucketId });
   const quota = { quota: LIMITS.workspaceKeys, nowMs: now };
   const event = eventOf(actor, "key_created", workspaceId, row.id, { scopes: power.scopes.join(" ") }, now);
   const inserted = await withinQuota(() =>

@@ -48,6 +48,27 @@ describe("POST /v1/keys", () => {
     expect(made).toMatchObject({ expires_at: "2100-01-01T00:00:00.000Z", limits });
   });
 
+  it("counts with its maker where the maker's limits were lowered, and with its own makes in turn", async () => {
+    const { key } = await newWorkspace();
+    const limits = { search: { requests: 3, window_seconds: 3600 } };
+    const maker = await newKey(key, { scopes: ["admin", "search"], limits });
+    const child = await newKey(maker.key, { scopes: ["admin", "search"] });
+    const lower = { search: { requests: 2, window_seconds: 3600 } };
+    const grandchild = await newKey(child.key, { scopes: ["search"], limits: lower });
+    const search = (by: string) =>
+      call("POST", "/v1/search", { key: by, body: { query: "x", mode: "lexical" } });
+    expect((await search(child.key)).status).toBe(200);
+    expect((await search(grandchild.key)).status).toBe(200);
+    expect((await search(grandchild.key)).status).toBe(429);
+    expect((await search(maker.key)).status).toBe(200);
+    for (const spent of [maker.key, child.key]) expect((await search(spent)).status).toBe(429);
+    expect((await call("DELETE", `/v1/keys/${child.id}`, { key })).status).toBeLessThan(300);
+    expect((await search(child.key)).status).toBe(401);
+    // A key of the standard limits makes keys that count for themselves.
+    const own = await newKey(key, { scopes: ["search"], limits: lower });
+    expect((await search(own.key)).status).toBe(200);
+  });
+
   it("is refused to a token, to the root key and without the scope admin", async () => {
     const { key } = await newWorkspace();
     const token = await (await call("POST", "/v1/auth/token", { key })).json<{ access_token: string }>();

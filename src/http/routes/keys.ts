@@ -29,6 +29,7 @@ export const keyRoutes = [
     summary: "Make an API key",
     description:
       "Scopes are some of the maker's, limits may only be lower, and the key ends no later than its maker. " +
+      "Keys that a key of lowered limits makes have its limits, and count together with it. " +
       "An API key makes keys, a token does not.",
     tag,
     access: "admin_key",
