@@ -1,6 +1,6 @@
 import { env } from "cloudflare:workers";
 import type { Client } from "@modelcontextprotocol/sdk/client/index.js";
-import { beforeAll, describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it, vi } from "vitest";
 import { call, newWorkspace, ROOT_KEY } from "../support/api.ts";
 import { appWith, freshAddress } from "../support/app.ts";
 import { finishedJob } from "../support/jobs.ts";
@@ -138,10 +138,13 @@ describe("POST /mcp", () => {
     const limited = await mcpClient(indexer.key);
     const refused = await useTool(limited, "search_code", { query: "password" });
     expect(refused.text).toContain("insufficient_scope");
-    const { items } = await (await call("GET", "/v1/security_events?type=scope_denied", { key })).json<{
-      items: { route: string; key_id: string }[];
-    }>();
-    expect(items).toContainEqual(expect.objectContaining({ route: "POST /v1/search", key_id: indexer.id }));
+    // Events are written behind the answer.
+    await vi.waitFor(async () => {
+      const { items } = await (await call("GET", "/v1/security_events?type=scope_denied", { key })).json<{
+        items: { route: string; key_id: string }[];
+      }>();
+      expect(items).toContainEqual(expect.objectContaining({ route: "POST /v1/search", key_id: indexer.id }));
+    }, 5000);
   });
 
   it("charges each tool call to the policy of its route, and nothing for the protocol's own messages", async () => {
