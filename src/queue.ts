@@ -6,6 +6,7 @@ import type { IndexingMessage } from "./core/ports.ts";
 import { noteJobError } from "./db/jobs.ts";
 import { unpackArchive } from "./files/archive.ts";
 import { runDeletion } from "./files/run-deletion.ts";
+import { runSync } from "./files/run-sync.ts";
 import { eraseWorkspace } from "./indexing/erase-workspace.ts";
 import { expandJob } from "./indexing/expand-job.ts";
 import { failMessage } from "./indexing/fail-files.ts";
@@ -43,6 +44,7 @@ const HANDLERS: Handlers = {
   delete: runDeletion,
   delete_workspace: eraseWorkspace,
   archive: unpackArchive,
+  sync: runSync,
 };
 
 /** Consumes the queue `indexing` and its dead letters. Each message is acknowledged or retried by itself. */

@@ -1,5 +1,6 @@
 import { pruneEvents } from "./audit/prune.ts";
 import { finishDeletions } from "./files/finish-deletions.ts";
+import { forgetSyncs } from "./files/forget-syncs.ts";
 import { resumePausedJobs } from "./indexing/pause.ts";
 import { resumeStalledJobs, settleVectors } from "./indexing/repair.ts";
 import type { Services } from "./services.ts";
@@ -15,6 +16,7 @@ const TASKS: readonly { name: string; run(services: Services, cron: string): Pro
   },
   { name: "resume paused jobs", run: resumePausedJobs },
   { name: "finish deletions", run: finishDeletions },
+  { name: "forget syncs", run: forgetSyncs },
   { name: "settle vectors", run: settleVectors },
   { name: "prune events", run: pruneEvents },
 ];

@@ -21,6 +21,10 @@ export const LIMITS = {
   jsonBodyBytes: 1 * MIB,
   jsonDepth: 32,
   syncBodyBytes: 32 * MIB,
+  /** Entries of one sync, and stored files that it may miss: a plan is made in memory. */
+  syncFiles: 100_000,
+  /** How long a plan takes uploads and may be committed. */
+  syncSeconds: 3600,
   pathBytes: 1024,
   pathSegments: 64,
   queryCharacters: 2000,

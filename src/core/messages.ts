@@ -12,6 +12,7 @@ export const IndexingMessageSchema = z.discriminatedUnion("kind", [
   }),
   z.object({ ...base, kind: z.literal("expand"), afterPath: z.string() }),
   z.object({ ...base, kind: z.literal("archive") }),
+  z.object({ ...base, kind: z.literal("sync") }),
   z.object({ ...base, kind: z.literal("delete") }),
   z.object({ ...base, kind: z.literal("delete_workspace") }),
 ]) satisfies z.ZodType<IndexingMessage>;

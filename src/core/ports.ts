@@ -349,6 +349,8 @@ export type IndexingWork =
   | { kind: "expand"; workspaceId: string; jobId: string; afterPath: string }
   /** Unpack a spooled archive into files, then index them. */
   | { kind: "archive"; workspaceId: string; jobId: string }
+  /** Carry out a committed sync. */
+  | { kind: "sync"; workspaceId: string; jobId: string }
   /** Delete the files that the job selects. */
   | { kind: "delete"; workspaceId: string; jobId: string }
   /** Erase a workspace that is marked as deleted. */

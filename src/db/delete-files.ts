@@ -13,7 +13,7 @@ export interface Deletion {
   id: string;
   workspaceId: string;
   now: number;
-  target: DeleteTarget;
+  target: DeleteTarget | { paths: readonly string[] };
   /** Generation of a deletion that was accepted earlier: leaves alone what came later. Null takes the next one. */
   upToGeneration: number | null;
   /** At most so many files, by path. */
@@ -72,7 +72,7 @@ export function deleteFiles(db: Database, deletion: Deletion) {
  * accepted before must not bring files of it back when it is unpacked later. Nothing is derived from a folder, so it
  * is settled at once.
  */
-export function buryFolder(db: Database, workspaceId: string, target: DeleteTarget, now: number) {
+export function buryFolder(db: Database, workspaceId: string, target: Deletion["target"], now: number) {
   const folder = "all" in target ? "/" : "below" in target ? `${target.below}/` : null;
   return db.run(sql`
     INSERT INTO tombstones (workspace_id, path, generation, deleted_at, settled_at)
@@ -82,7 +82,8 @@ export function buryFolder(db: Database, workspaceId: string, target: DeleteTarg
     SET generation = excluded.generation, deleted_at = excluded.deleted_at, settled_at = excluded.settled_at`);
 }
 
-function condition(target: DeleteTarget): SQL {
+function condition(target: Deletion["target"]): SQL {
+  if ("paths" in target) return sql`path IN (SELECT value FROM json_each(${JSON.stringify(target.paths)}))`;
   if ("file" in target) return sql`path = ${target.file}`;
   return selectedBy("below" in target ? target.below : null) ?? sql`true`;
 }

@@ -111,7 +111,7 @@ export const tombstones = sqliteTable(
 );
 
 /** `put` is one file by `PUT`: it ends within a second or two, and takes no place among the running jobs. */
-export type JobKind = "put" | "upload" | "archive" | "index" | "delete" | "delete_workspace";
+export type JobKind = "put" | "upload" | "archive" | "sync" | "index" | "delete" | "delete_workspace";
 export type JobStatus = "queued" | "running" | "paused" | "succeeded" | "failed" | "cancelled";
 
 /** What a job works on; which members are set depends on its kind. */
@@ -130,6 +130,8 @@ export interface JobSpec {
   generation?: number;
   useDefaultIgnores?: boolean;
   allowSecrets?: boolean;
+  /** The sync that the job carries out. */
+  sync?: string;
   /** Name of the collection that this job's replaces: deleted as its first step. */
   retiredCollection?: string;
 }
@@ -192,6 +194,64 @@ export const jobFiles = sqliteTable(
     tokens: integer().notNull().default(0),
   },
   (t) => [primaryKey({ columns: [t.jobId, t.path] }), index("job_files_status").on(t.jobId, t.status)],
+);
+
+/** Plans of `POST /v1/syncs`. */
+export const syncs = sqliteTable(
+  "syncs",
+  {
+    id: text().primaryKey(),
+    workspaceId: text("workspace_id").notNull(),
+    /** Of the key that planned it: nobody else uploads to it or commits it. */
+    bucketId: text("bucket_id").notNull(),
+    /** What it is of; null is the workspace. */
+    path: text(),
+    /** The workspace's when it was planned: what came later is left alone. */
+    generation: integer().notNull(),
+    /** Files stored below `path` when it was planned. */
+    storedFiles: integer("stored_files").notNull(),
+    unchanged: integer().notNull(),
+    uploads: integer().notNull(),
+    renames: integer().notNull(),
+    missing: integer().notNull(),
+    useDefaultIgnores: integer("use_default_ignores", { mode: "boolean" }).notNull(),
+    /** The id that its job has once there is something to do. */
+    jobId: text("job_id").notNull(),
+    deleteMissing: integer("delete_missing", { mode: "boolean" }),
+    createdAt: integer("created_at").notNull(),
+    expiresAt: integer("expires_at").notNull(),
+    committedAt: integer("committed_at"),
+  },
+  (t) => [index("syncs_expires").on(t.expiresAt), index("syncs_job").on(t.jobId)],
+);
+
+export type SyncFileKind = "upload" | "rename" | "delete";
+/**
+ * `planned`; `uploaded`: charged to the plan; `moved`: renamed, the old path still in the index; `done`, or left alone
+ * because something newer came.
+ */
+export type SyncFileState = "planned" | "uploaded" | "moved" | "done";
+
+/** What a plan is to do, a row a file; nothing for files that stay as they are. */
+export const syncFiles = sqliteTable(
+  "sync_files",
+  {
+    syncId: text("sync_id").notNull(),
+    workspaceId: text("workspace_id").notNull(),
+    path: text().notNull(),
+    kind: text().$type<SyncFileKind>().notNull(),
+    state: text().$type<SyncFileState>().notNull(),
+    fromPath: text("from_path"),
+    sha256: text(),
+    size: integer().notNull(),
+    /** That its move took. */
+    generation: integer(),
+  },
+  (t) => [
+    primaryKey({ columns: [t.syncId, t.path] }),
+    index("sync_files_state").on(t.syncId, t.kind, t.state, t.path),
+    index("sync_files_workspace").on(t.workspaceId),
+  ],
 );
 
 /** First answers kept for `Idempotency-Key`. */

@@ -47,6 +47,11 @@ export async function sendMessages(
     await deps.queue.send([{ kind: job.kind, workspaceId, jobId, bulk: true }]);
     return;
   }
+  if (job.kind === "sync") {
+    await sendPending(deps, job);
+    if (!job.expanded) await deps.queue.send([{ kind: "sync", workspaceId, jobId }]);
+    return;
+  }
   if (!job.expanded) {
     if (job.kind === "archive") await deps.queue.send([{ kind: "archive", workspaceId, jobId, bulk: true }]);
     else if (job.kind === "index") {

@@ -1,0 +1,135 @@
+import { base32, randomBytes } from "../core/ids.ts";
+import { languageOf } from "../core/languages.ts";
+import { LIMITS } from "../core/limits.ts";
+import { type FileToIndex, indexMessages } from "../core/messages.ts";
+import { addToReceipt, deleteFiles } from "../db/delete-files.ts";
+import { insertJobFiles } from "../db/job-files.ts";
+import { finishJob, markExpanded, selectJob, touchJob } from "../db/jobs.ts";
+import {
+  buryMoved,
+  finishSyncFiles,
+  MOVED,
+  moveFiles,
+  type SyncRow,
+  selectJobWaits,
+  selectSyncFiles,
+  selectSyncOfJob,
+} from "../db/syncs.ts";
+import type { Tombstone } from "../db/tombstones.ts";
+import { deleteBlobs } from "./accept.ts";
+import type { DeleteDeps } from "./delete-files.ts";
+import { removeDerived } from "./remove-derived.ts";
+
+/** Between looks whether what was uploaded is indexed. */
+const LOOK_SECONDS = 2;
+
+/**
+ * Carries out a committed sync, from wherever it was interrupted: renames; then, once nothing waits for the index any
+ * more, what is to go. Until then searches find files at their old paths, and vectors of moved files can be copied.
+ * Errors: `upstream_unavailable`; the message is then to be delivered again.
+ */
+export async function runSync(
+  deps: DeleteDeps,
+  message: { kind: "sync"; workspaceId: string; jobId: string },
+): Promise<void> {
+  const { workspaceId, jobId } = message;
+  const [[job], [sync], [waits]] = await deps.db.batch([
+    selectJob(deps.db, workspaceId, jobId),
+    selectSyncOfJob(deps.db, workspaceId, jobId),
+    selectJobWaits(deps.db, jobId),
+  ]);
+  if (job === undefined || job.finishedAt !== null || sync === undefined || sync.committedAt === null) return;
+  const moved = await move(deps, sync);
+  // A job that is paused may be so for weeks: what is deleted must not be found until then.
+  if ((moved || waits?.waits === 1) && job.status !== "paused") {
+    await deps.queue.send([message], LOOK_SECONDS);
+    return;
+  }
+  await touchJob(deps.db, jobId, deps.now());
+  await dropOldPaths(deps, sync);
+  if (sync.deleteMissing === true) await deleteMissing(deps, sync);
+  await deps.db.batch([markExpanded(deps.db, jobId, deps.now()), finishJob(deps.db, jobId, deps.now())]);
+}
+
+/** @returns whether any file was moved now. */
+async function move(deps: DeleteDeps, sync: SyncRow): Promise<boolean> {
+  for (let any = false; ; any = true) {
+    const page = await selectSyncFiles(deps.db, sync.id, "rename", "planned", LIMITS.inlineDeleteFiles);
+    if (page.length === 0) return any;
+    const renames = page.map(({ path, fromPath, sha256 }) => ({
+      from: fromPath ?? "",
+      to: path,
+      sha256: sha256 ?? "",
+      language: languageOf(path),
+    }));
+    const id = base32(randomBytes(16));
+    const results = (await deps.db.batch(
+      moveFiles(deps.db, { id, sync, now: deps.now(), renames }),
+    )) as unknown[][];
+    const toIndex = results[MOVED] as FileToIndex[];
+    await deps.queue.send(indexMessages(sync.workspaceId, sync.jobId, toIndex));
+    await touchJob(deps.db, sync.jobId, deps.now());
+  }
+}
+
+/** Takes moved files out of index and vectors at their old paths. */
+async function dropOldPaths(deps: DeleteDeps, sync: SyncRow): Promise<void> {
+  for (;;) {
+    const page = await selectSyncFiles(deps.db, sync.id, "rename", "moved", LIMITS.inlineDeleteFiles);
+    if (page.length === 0) return;
+    const old = page.map(({ fromPath, generation }) => ({
+      path: fromPath ?? "",
+      generation: generation ?? 0,
+    }));
+    await buryMoved(deps.db, sync.workspaceId, old, deps.now());
+    const { chunks, vectors } = await removeDerived(deps, sync.workspaceId, old);
+    await deps.db.batch([
+      finishSyncFiles(
+        deps.db,
+        sync.id,
+        page.map(({ path }) => path),
+      ),
+      addToReceipt(
+        deps.db,
+        sync.jobId,
+        { moved: page.length, files: 0, chunks, vectors, blobs: 0 },
+        deps.now(),
+      ),
+    ]);
+  }
+}
+
+/** Deletes what the plan missed, as far as it is not newer than the plan. */
+async function deleteMissing(deps: DeleteDeps, sync: SyncRow): Promise<void> {
+  const { workspaceId, jobId } = sync;
+  for (;;) {
+    const page = await selectSyncFiles(deps.db, sync.id, "delete", "planned", LIMITS.inlineDeleteFiles);
+    if (page.length === 0) return;
+    const paths = page.map(({ path }) => path);
+    const results = (await deps.db.batch(
+      deleteFiles(deps.db, {
+        id: base32(randomBytes(16)),
+        workspaceId,
+        now: deps.now(),
+        target: { paths },
+        upToGeneration: sync.generation,
+        limit: LIMITS.inlineDeleteFiles,
+        jobId: null,
+      }),
+    )) as unknown[][];
+    const blobKeys = (results[1] as { key: string }[]).map(({ key }) => key);
+    const tombstones = results[2] as Tombstone[];
+    const { chunks, vectors } = await removeDerived(deps, workspaceId, tombstones);
+    await deleteBlobs(deps, blobKeys);
+    const counts = { moved: 0, files: tombstones.length, chunks, vectors, blobs: blobKeys.length };
+    await deps.db.batch([
+      insertJobFiles(
+        deps.db,
+        jobId,
+        tombstones.map((file) => ({ ...file, status: "deleted", reason: null, message: null })),
+      ),
+      finishSyncFiles(deps.db, sync.id, paths),
+      addToReceipt(deps.db, jobId, counts, deps.now()),
+    ]);
+  }
+}
