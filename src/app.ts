@@ -28,6 +28,7 @@ import { pageRoutes } from "./http/routes/pages.ts";
 import { searchRoutes } from "./http/routes/search.ts";
 import { securityEventRoutes } from "./http/routes/security-events.ts";
 import { statsRoutes } from "./http/routes/stats.ts";
+import { syncRoutes } from "./http/routes/syncs.ts";
 import { workspaceRoutes } from "./http/routes/workspaces.ts";
 import { acceptOAuthTokens } from "./mcp/oauth/accept-token.ts";
 import { oauthRoutes } from "./mcp/oauth/routes.ts";
@@ -43,6 +44,7 @@ export const ROUTES: readonly Route[] = [
   ...workspaceRoutes,
   ...fileUploadRoutes,
   ...fileRoutes,
+  ...syncRoutes,
   ...indexRoutes,
   ...jobRoutes,
   ...searchRoutes,

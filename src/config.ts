@@ -105,6 +105,8 @@ const settings = z.object({
   CHAT_CONTEXT_TOKENS: z.coerce.number().int().min(2048).max(1_000_000).default(16_384),
   /** Lets a caller's own key (`X-OpenAI-Key`) go to a chat server other than api.openai.com. */
   ALLOW_CALLER_KEYS: flag,
+  /** Micro-dollars for a million tokens of the embedding model: what estimates of a sync are made with. */
+  EMBEDDING_PRICE_MICROUSD: z.coerce.number().int().min(0).max(1_000_000_000).default(20_000),
   UPSTREAM_TIMEOUT_MS: seconds(30_000, 600_000),
   UPSTREAM_RETRIES: z.coerce.number().int().min(0).max(10).default(3),
   /** What a search in mode hybrid waits for its embedding and Chroma together, before it answers by words alone. */

@@ -53,6 +53,8 @@ export interface Services {
   budgetOf(workspaceId: string): Budget;
   /** Tokens of one input that the embedding model reads. */
   embeddingMaxTokens: number;
+  /** Micro-dollars for a million tokens of the embedding model. */
+  embeddingPriceMicrousd: number;
   vectors: VectorStore;
   /** Calls of consumers to the vector store at once, for each workspace. */
   vectorCalls: number;
@@ -202,6 +204,7 @@ export function createServices(
       return embedder();
     },
     embeddingMaxTokens: config.EMBEDDING_MAX_TOKENS,
+    embeddingPriceMicrousd: config.EMBEDDING_PRICE_MICROUSD,
     get vectors() {
       return vectors();
     },

@@ -104,8 +104,8 @@ export interface UploadedVersion {
 export function claimUploads(db: Database, syncId: string, versions: readonly UploadedVersion[]) {
   return db.all<{ path: string }>(sql`
     UPDATE sync_files SET state = 'uploaded' FROM json_each(${JSON.stringify(versions)}) AS v
-    WHERE sync_id = ${syncId} AND kind IN ('upload', 'rename') AND state = 'planned' AND path = v.value ->> 'path'
-      AND sha256 = v.value ->> 'sha256' AND size = v.value ->> 'size'
+    WHERE sync_id = ${syncId} AND kind IN ('upload', 'rename') AND state = 'planned'
+      AND sync_files.path = v.value ->> 'path' AND sha256 = v.value ->> 'sha256' AND size = v.value ->> 'size'
     RETURNING sync_files.path AS path`);
 }
 

@@ -29,6 +29,7 @@ export interface UploadArchive {
   bytes: number;
   /** An admin said that secrets in the files are no matter. */
   allowSecrets: boolean;
+  useDefaultIgnores: boolean;
 }
 
 /** A larger archive is a large job: it takes minutes to unpack, and small jobs do not wait for that. */
@@ -67,6 +68,7 @@ export async function uploadArchive(
         archive: "tar.gz",
         ...(upload.folder === null ? {} : { path: upload.folder }),
         ...(upload.allowSecrets ? { allowSecrets: true } : {}),
+        ...(upload.useDefaultIgnores ? {} : { useDefaultIgnores: false }),
       },
       now: deps.now(),
       maxOpen: LIMITS.workspaceRunningJobs,
@@ -129,7 +131,11 @@ export async function unpackArchive(
   const group = new UploadGroup(
     deps,
     { workspaceId, keyId: job.keyId, requestId: job.requestId, ip: null, route: null },
-    { folder: job.spec.path ?? null, allowSecrets: job.spec.allowSecrets === true },
+    {
+      folder: job.spec.path ?? null,
+      allowSecrets: job.spec.allowSecrets === true,
+      useDefaultIgnores: job.spec.useDefaultIgnores !== false,
+    },
   );
   try {
     for await (const entry of readTarGz(object.body)) {

@@ -5,6 +5,8 @@ import { type FileRow, selectFile } from "../db/files.ts";
 import { type AcceptDeps, accept, type Candidate, isUnchanged, met, storeBlobs } from "./accept.ts";
 import { inspect } from "./inspect.ts";
 import { asAllowed, recordSecrets, secretOverride } from "./secrets.ts";
+import { storedIgnoreRules } from "./stored-ignores.ts";
+import type { SyncUpload } from "./sync-upload.ts";
 import type { Uploader } from "./uploader.ts";
 
 export interface PutFile {
@@ -13,7 +15,11 @@ export interface PutFile {
   bytes: Uint8Array;
   /** An admin said that secrets in it are no matter. */
   allowSecrets: boolean;
+  /** Whether what is left out by default is (`default-ignores.ts`); a file that is stored already is taken. */
+  useDefaultIgnores: boolean;
   precondition: Omit<Precondition, "path"> | null;
+  /** The sync that it is an upload of. */
+  sync: SyncUpload | null;
 }
 
 export interface PutResult {
@@ -29,8 +35,17 @@ export interface PutResult {
 export async function putFile(deps: AcceptDeps, uploader: Uploader, put: PutFile): Promise<PutResult> {
   const { workspaceId } = uploader;
   const precondition = put.precondition === null ? null : { path: put.path, ...put.precondition };
-  const inspected = await inspect(put.bytes, put);
   const [existing] = await selectFile(deps.db, workspaceId, put.path);
+  const useDefaults = put.useDefaultIgnores && (existing === undefined || existing.blob === null);
+  const [seen, rules] = await Promise.all([
+    inspect(put.bytes, { ...put, allowGenerated: !useDefaults }),
+    storedIgnoreRules(deps, workspaceId, [put.path], {
+      defaults: useDefaults ? { root: put.sync?.folder ?? null } : false,
+    }),
+  ]);
+  await put.sync?.charge([{ path: put.path, sha256: seen.sha256, size: seen.size }]);
+  const verdict = rules.check(put.path);
+  const inspected = verdict === null ? seen : { ...seen, skip: verdict, secretScan: null, findings: [] };
   if (precondition !== null && !met(precondition, existing)) {
     throw new DevFlowError("precondition_failed", "The stored file is not the one that the request names.");
   }
@@ -39,7 +54,8 @@ export async function putFile(deps: AcceptDeps, uploader: Uploader, put: PutFile
   if (existing !== undefined && isUnchanged(existing, version)) return { file: existing, jobId: null };
   const candidate: Candidate = { ...version, path: put.path, blob: null };
   await storeBlobs(deps, workspaceId, [{ candidate, bytes: put.bytes }]);
-  const jobId = version.skip === null ? newTimeId("job", deps.now()) : null;
+  const syncJobId = version.skip === null && put.sync !== null ? await put.sync.openJob() : null;
+  const jobId = version.skip === null ? (syncJobId ?? newTimeId("job", deps.now())) : null;
   const { rows } = await accept(deps, {
     workspaceId,
     generation: null,
@@ -48,17 +64,19 @@ export async function putFile(deps: AcceptDeps, uploader: Uploader, put: PutFile
     job:
       jobId === null
         ? null
-        : {
-            create: {
-              id: jobId,
-              kind: "put",
-              keyId: uploader.keyId,
-              requestId: uploader.requestId,
-              spec: { path: put.path },
-              expanded: true,
-              finished: false,
+        : syncJobId !== null
+          ? { id: jobId }
+          : {
+              create: {
+                id: jobId,
+                kind: "put",
+                keyId: uploader.keyId,
+                requestId: uploader.requestId,
+                spec: { path: put.path },
+                expanded: true,
+                finished: false,
+              },
             },
-          },
     precondition,
     event: secretOverride(uploader, put.allowSecrets, "put", deps.now()),
   });

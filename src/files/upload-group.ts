@@ -2,6 +2,7 @@ import { entryKey } from "../core/entry-key.ts";
 import { checkPath, displayPath } from "../core/path.ts";
 import type { EntryOutcome } from "../db/accept-files.ts";
 import { selectFiles } from "../db/files.ts";
+import type { UploadedVersion } from "../db/syncs.ts";
 import { type AcceptDeps, type Candidate, isUnchanged, storeBlobs } from "./accept.ts";
 import { type Inspected, inspect } from "./inspect.ts";
 import { asAllowed, recordSecrets } from "./secrets.ts";
@@ -26,23 +27,27 @@ export class UploadGroup {
   readonly #uploader: Uploader;
   readonly #folder: string | null;
   readonly #allowSecrets: boolean;
+  readonly #allowGenerated: boolean;
   readonly #seen = new Set<string>();
   #waiting: Waiting[] = [];
   #waitingBytes = 0;
   #entries = 0;
   candidates: Candidate[] = [];
   outcomes: EntryOutcome[] = [];
+  /** What the entries held, as far as they were files that were read. */
+  versions: UploadedVersion[] = [];
 
   /** @param upload `folder`: what the entries' names are relative to; null is the workspace. */
   constructor(
     deps: AcceptDeps,
     uploader: Uploader,
-    upload: { folder: string | null; allowSecrets: boolean },
+    upload: { folder: string | null; allowSecrets: boolean; useDefaultIgnores: boolean },
   ) {
     this.#deps = deps;
     this.#uploader = uploader;
     this.#folder = upload.folder;
     this.#allowSecrets = upload.allowSecrets;
+    this.#allowGenerated = !upload.useDefaultIgnores;
   }
 
   /**
@@ -73,7 +78,12 @@ export class UploadGroup {
 
   /** A file whose name was claimed. */
   async add(path: string, bytes: Uint8Array): Promise<void> {
-    const version = await inspect(bytes, { path, allowSecrets: this.#allowSecrets });
+    const version = await inspect(bytes, {
+      path,
+      allowSecrets: this.#allowSecrets,
+      allowGenerated: this.#allowGenerated,
+    });
+    this.versions.push({ path, sha256: version.sha256, size: version.size });
     const mayBeStored = version.skip === null || version.skip.reason === "secret_detected";
     await this.#wait({ path, version, bytes: mayBeStored ? bytes : null });
   }

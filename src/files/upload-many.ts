@@ -1,7 +1,11 @@
 import { newTimeId } from "../core/ids.ts";
 import { type AcceptDeps, accept, discard } from "./accept.ts";
+import { isIgnoreFile } from "./ignore.ts";
+import { leaveOut } from "./leave-out.ts";
 import { readMultipart } from "./multipart.ts";
 import { secretOverride } from "./secrets.ts";
+import { ignoreText } from "./stored-ignores.ts";
+import type { SyncUpload } from "./sync-upload.ts";
 import { UploadGroup } from "./upload-group.ts";
 import type { Uploader } from "./uploader.ts";
 
@@ -12,6 +16,10 @@ export interface UploadMany {
   contentType: string;
   /** An admin said that secrets in the files are no matter. */
   allowSecrets: boolean;
+  /** Whether what is left out by default is, counted from `folder`. */
+  useDefaultIgnores: boolean;
+  /** The sync that they are uploads of. */
+  sync: SyncUpload | null;
 }
 
 /**
@@ -19,6 +27,7 @@ export interface UploadMany {
  * cannot be taken are skipped with their reason.
  * Errors: `invalid_request`, `payload_too_large`, and those of `accept`.
  * @returns the job, or null where every file was there already.
+ * Ignore files among them govern all of them, whatever the order.
  */
 export async function uploadMany(
   deps: AcceptDeps,
@@ -27,35 +36,45 @@ export async function uploadMany(
 ): Promise<string | null> {
   const { workspaceId, keyId, requestId } = uploader;
   const group = new UploadGroup(deps, uploader, upload);
+  const ignoreFiles = new Map<string, string>();
   try {
     for await (const { name, bytes } of readMultipart(upload.body, upload.contentType)) {
       const path = group.claim(name);
-      if (path !== null) await group.add(path, bytes);
+      if (path === null) continue;
+      const text = isIgnoreFile(path) ? ignoreText(bytes) : null;
+      if (text !== null) ignoreFiles.set(path, text);
+      await group.add(path, bytes);
     }
     await group.flush();
+    await upload.sync?.charge(group.versions);
   } catch (error) {
     discard(deps, workspaceId, group.take().candidates);
     throw error;
   }
-  const { candidates, outcomes } = group.take();
+  const gathered = group.take();
+  const { candidates, outcomes } = await leaveOut(deps, workspaceId, gathered, ignoreFiles, upload);
   if (candidates.length === 0 && outcomes.every(({ status }) => status === "unchanged")) return null;
-  const id = newTimeId("job", deps.now());
+  const syncJobId = upload.sync === null ? null : await upload.sync.openJob();
+  const id = syncJobId ?? newTimeId("job", deps.now());
   await accept(deps, {
     workspaceId,
     generation: null,
     candidates,
     outcomes,
-    job: {
-      create: {
-        id,
-        kind: "upload",
-        keyId,
-        requestId,
-        spec: upload.folder === null ? {} : { path: upload.folder },
-        expanded: true,
-        finished: candidates.every(({ skip }) => skip !== null),
-      },
-    },
+    job:
+      syncJobId !== null
+        ? { id }
+        : {
+            create: {
+              id,
+              kind: "upload",
+              keyId,
+              requestId,
+              spec: upload.folder === null ? {} : { path: upload.folder },
+              expanded: true,
+              finished: candidates.every(({ skip }) => skip !== null),
+            },
+          },
     precondition: null,
     event: secretOverride(uploader, upload.allowSecrets, "multipart", deps.now()),
   });

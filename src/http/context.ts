@@ -4,6 +4,7 @@ import { DevFlowError } from "../core/errors.ts";
 import type { Decision } from "../core/limiter.ts";
 import type { Logger } from "../core/log.ts";
 import type { Principal, WorkspacePrincipal } from "../core/principal.ts";
+import type { SyncUpload } from "../files/sync-upload.ts";
 import type { Services } from "../services.ts";
 import type { Timing } from "./timing.ts";
 
@@ -23,6 +24,8 @@ export interface Variables {
   principal: Principal | undefined;
   /** Whether the client's address may still fail to authenticate; undefined where no credential came. */
   failedCredentials: Decision | undefined;
+  /** The sync that the request is an upload of. */
+  syncUpload: SyncUpload | undefined;
   /** The limiter of the credential's bucket was heard: the principal is what is in force. */
   confirmed: boolean | undefined;
 }

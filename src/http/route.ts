@@ -10,6 +10,7 @@ import { authorise } from "./middleware/authorise.ts";
 import { idempotent } from "./middleware/idempotency.ts";
 import { limitFailedCredentials, limitOperation } from "./middleware/rate-limit.ts";
 import { confirmed } from "./middleware/standing.ts";
+import { limitUpload } from "./middleware/sync-upload.ts";
 import { parseQuery, validate } from "./validate.ts";
 
 /**
@@ -54,6 +55,8 @@ export interface RouteSpec<B extends z.ZodType, Q extends z.ZodObject, P extends
   tag: string;
   access: Access;
   limit: RouteLimit;
+  /** Requests with `Sync-Id` are charged to their plan instead. */
+  syncUploads?: true;
   params?: P;
   query?: Q;
   /** The rule of another specification by which unknown fields of the query are passed over, not refused. */
@@ -150,12 +153,14 @@ function guards({
   method,
   access,
   limit,
-}: Pick<Route, "method" | "access" | "limit">): MiddlewareHandler<AppEnv>[] {
+  syncUploads,
+}: Pick<Route, "method" | "access" | "limit"> & { syncUploads?: true }): MiddlewareHandler<AppEnv>[] {
+  const charge = syncUploads ? limitUpload : limitOperation;
   return [
     limitFailedCredentials(),
     authorise(access),
     // A policy's limiter confirms the credential too.
-    limit === null || limit === "inner" ? confirmed(access) : limitOperation(limit, access),
+    limit === null || limit === "inner" ? confirmed(access) : charge(limit, access),
     ...(method === "post" || method === "put" ? [idempotent()] : []),
   ];
 }

@@ -22,6 +22,7 @@ const SCOPES = ["search", "index", "ask", "admin"];
 const FOREIGN: Record<string, () => Promise<string>> = {
   "/v1/keys/": async () => (await newKey((await newWorkspace()).key, { scopes: ["search"] })).id,
   "/v1/jobs/": async () => foreignJob((await newWorkspace()).id),
+  "/v1/syncs/": async () => foreignSync((await newWorkspace()).key),
 };
 /** A body that the route would accept, where `{}` is not one. */
 const BODIES: Record<string, unknown> = { "PATCH /v1/keys/{id}": { name: "renamed" } };
@@ -35,6 +36,11 @@ async function foreignJob(workspaceId: string): Promise<string> {
     .bind(id, workspaceId)
     .run();
   return id;
+}
+
+async function foreignSync(key: string): Promise<string> {
+  const response = await call("POST", "/v1/syncs", { key, body: { files: [] } });
+  return (await response.json<{ id: string }>()).id;
 }
 
 async function readOperations(): Promise<Operation[]> {

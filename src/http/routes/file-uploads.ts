@@ -6,6 +6,7 @@ import { parsePath, parseSelector } from "../../core/path.ts";
 import { hasScope } from "../../core/principal.ts";
 import { uploadArchive } from "../../files/archive.ts";
 import { putFile } from "../../files/put-file.ts";
+import type { SyncUpload } from "../../files/sync-upload.ts";
 import { uploadMany } from "../../files/upload-many.ts";
 import type { Uploader } from "../../files/uploader.ts";
 import { viewJob } from "../../indexing/job.ts";
@@ -21,6 +22,11 @@ const allowSecretsQuery = z.enum(["true", "false"]).optional().meta({
     "`true` takes files in which secrets are found. Needs the scope admin, and is recorded as an event.",
 });
 
+const useDefaultIgnoresQuery = z.enum(["true", "false"]).optional().meta({
+  description:
+    "`false` takes what is left out by default: lock files, build output, dependencies, generated code.",
+});
+
 export const fileUploadRoutes = [
   defineRoute({
     method: "put",
@@ -32,7 +38,12 @@ export const fileUploadRoutes = [
     tag: "Files",
     access: "index",
     limit: "index",
-    query: z.strictObject({ path: pathQuery, allow_secrets: allowSecretsQuery }),
+    syncUploads: true,
+    query: z.strictObject({
+      path: pathQuery,
+      allow_secrets: allowSecretsQuery,
+      use_default_ignores: useDefaultIgnoresQuery,
+    }),
     rawBody: { contentTypes: ["*/*"], description: "The file, up to 8 MiB." },
     responses: {
       200: {
@@ -50,13 +61,17 @@ export const fileUploadRoutes = [
       const bytes = await readBytes(c.req.raw, LIMITS.putBodyBytes);
       const uploader = uploaderOf(c);
       const services = c.get("services");
-      const { file, jobId } = await putFile(services, uploader, {
-        path: parsePath(query.path),
-        bytes,
-        allowSecrets,
-        precondition:
-          precondition.ifMatch === null && precondition.ifNoneMatch === null ? null : precondition,
-      });
+      const { file, jobId } = await asSyncUpload(c, (sync) =>
+        putFile(services, uploader, {
+          path: parsePath(query.path),
+          bytes,
+          allowSecrets,
+          useDefaultIgnores: usesDefaultIgnores(c, query.use_default_ignores),
+          sync,
+          precondition:
+            precondition.ifMatch === null && precondition.ifNoneMatch === null ? null : precondition,
+        }),
+      );
       const headers = { etag: entityTag(file.sha256) };
       if (jobId === null) return c.json({ file: fileBody(file), job: null }, 200, headers);
       const job = await viewJob(services, uploader.workspaceId, jobId);
@@ -77,7 +92,12 @@ export const fileUploadRoutes = [
     tag: "Files",
     access: "index",
     limit: "index",
-    query: z.strictObject({ path: pathQuery.optional(), allow_secrets: allowSecretsQuery }),
+    syncUploads: true,
+    query: z.strictObject({
+      path: pathQuery.optional(),
+      allow_secrets: allowSecretsQuery,
+      use_default_ignores: useDefaultIgnoresQuery,
+    }),
     rawBody: {
       contentTypes: ["multipart/form-data", "application/gzip"],
       description: "Files as parts, or a tar.gz.",
@@ -88,10 +108,11 @@ export const fileUploadRoutes = [
     },
     async handle(c, { query }) {
       const allowSecrets = maySendSecrets(c, query.allow_secrets);
+      const useDefaultIgnores = usesDefaultIgnores(c, query.use_default_ignores);
       const archive = mediaType(c.req.raw) === "application/gzip";
       const jobId = archive
-        ? await takeArchive(c, query.path, allowSecrets)
-        : await takeParts(c, query.path, allowSecrets);
+        ? await takeArchive(c, query.path, { allowSecrets, useDefaultIgnores })
+        : await takeParts(c, query.path, { allowSecrets, useDefaultIgnores });
       if (jobId === null) return c.json({ job: null }, 200);
       const job = await viewJob(c.get("services"), workspaceOf(c).workspaceId, jobId);
       return c.json({ job: jobBody(job) }, 202, { location: jobLocation(jobId) });
@@ -110,6 +131,22 @@ function uploaderOf(c: AppContext): Uploader {
   };
 }
 
+/** As the query says; of a sync, as its plan says. */
+function usesDefaultIgnores(c: AppContext, asked: "true" | "false" | undefined): boolean {
+  return asked === undefined ? (c.get("syncUpload")?.useDefaultIgnores ?? true) : asked === "true";
+}
+
+/** What an upload that fails was charged to its plan is given back. */
+async function asSyncUpload<T>(c: AppContext, work: (sync: SyncUpload | null) => Promise<T>): Promise<T> {
+  const sync = c.get("syncUpload") ?? null;
+  try {
+    return await work(sync);
+  } catch (error) {
+    await sync?.giveBack();
+    throw error;
+  }
+}
+
 /** Errors: `insufficient_scope` for who may not decide that. */
 function maySendSecrets(c: AppContext, allow: "true" | "false" | undefined): boolean {
   if (allow !== "true") return false;
@@ -119,8 +156,16 @@ function maySendSecrets(c: AppContext, allow: "true" | "false" | undefined): boo
   return true;
 }
 
-async function takeArchive(c: AppContext, path: string | undefined, allowSecrets: boolean): Promise<string> {
+interface UploadOptions {
+  allowSecrets: boolean;
+  useDefaultIgnores: boolean;
+}
+
+async function takeArchive(c: AppContext, path: string | undefined, options: UploadOptions): Promise<string> {
   const request = c.req.raw;
+  if (c.get("syncUpload") !== undefined) {
+    throw new DevFlowError("invalid_request", "Sync-Id goes with single files and multipart bodies.");
+  }
   const bytes = contentLength(request);
   if (bytes === null) {
     throw new DevFlowError("length_required", "Send an archive with Content-Length.");
@@ -129,18 +174,20 @@ async function takeArchive(c: AppContext, path: string | undefined, allowSecrets
   if (bytes === 0 || request.body === null) {
     throw new DevFlowError("invalid_request", "The body is empty; send a tar.gz.");
   }
-  const upload = { folder: parseSelector(path), body: request.body, bytes, allowSecrets };
+  const upload = { folder: parseSelector(path), body: request.body, bytes, ...options };
   return await uploadArchive(c.get("services"), uploaderOf(c), upload);
 }
 
 async function takeParts(
   c: AppContext,
   path: string | undefined,
-  allowSecrets: boolean,
+  options: UploadOptions,
 ): Promise<string | null> {
   const request = c.req.raw;
   const body = counted(request, LIMITS.multipartBodyBytes);
   const folder = parseSelector(path);
   const contentType = c.req.header("content-type") ?? "";
-  return await uploadMany(c.get("services"), uploaderOf(c), { folder, body, contentType, allowSecrets });
+  return await asSyncUpload(c, (sync) =>
+    uploadMany(c.get("services"), uploaderOf(c), { folder, body, contentType, ...options, sync }),
+  );
 }
