@@ -209,6 +209,8 @@ export interface SymbolHit {
 export interface IndexQuery {
   /** An FTS5 expression with every term quoted (see `lexical-query.ts`), or null: no lexical leg. */
   match: string | null;
+  /** Stems of what `match` looks for, whose rarity is to be told. */
+  terms: string[];
   symbol: { name: string; parent: string | null } | null;
   /** An FTS5 expression: chunks that it matches do not come with the hits. `match` leaves them out by itself. */
   exclude: string | null;
@@ -221,6 +223,8 @@ export interface IndexQuery {
 
 export interface IndexAnswer {
   lexical: LexicalHit[];
+  /** Inverse document frequency of each of the query's terms, in their order; 0 where nothing was found. */
+  rarity: number[];
   symbols: SymbolHit[];
   chunks: StoredChunk[];
   /** Totals of the workspace. */

@@ -2,6 +2,7 @@ import { fold } from "../core/fold.ts";
 import { humpsOf } from "../core/humps.ts";
 import type { CommittedChunk, FileToCommit } from "../core/ports.ts";
 import { searchableText } from "../core/terms.ts";
+import { writeTerms } from "./workspace-index-terms.ts";
 
 /** Rows of `chunks`, and the terms that go with each. */
 
@@ -113,7 +114,7 @@ function insertChunk(
     )
     .one();
   writeDefinitions(sql, rowid, chunk);
-  writeTerms(sql, rowid, chunk, pathTerms);
+  writeTerms(sql, rowid, { ...chunk, names: namesOf(chunk) }, pathTerms);
   writeTrigrams(sql, rowid, chunk);
 }
 
@@ -144,10 +145,12 @@ function updateChunk(
     sql.exec("DELETE FROM chunk_trigrams WHERE rowid = ?", old.chunk);
     writeTrigrams(sql, old.chunk, chunk);
   }
-  if (chunk.text === old.text && chunk.symbol === old.symbol && chunk.parent === old.parent) return;
-  sql.exec("DELETE FROM chunk_terms WHERE rowid = ?", old.chunk);
-  writeTerms(sql, old.chunk, chunk, pathTerms);
+  const same: (keyof ChunkRow & keyof CommittedChunk)[] = ["text", "symbol", "parent", "doc"];
+  if (same.every((key) => chunk[key] === old[key])) return;
+  writeTerms(sql, old.chunk, { ...chunk, names: namesOf(chunk) }, pathTerms);
 }
+
+const namesOf = ({ definitions }: CommittedChunk) => definitions.map(({ name }) => name);
 
 function writeDefinitions(sql: SqlStorage, rowid: number, { definitions }: CommittedChunk): void {
   for (const [ordinal, { name, kind, parent, startLine, endLine }] of definitions.entries()) {
@@ -168,15 +171,4 @@ function writeDefinitions(sql: SqlStorage, rowid: number, { definitions }: Commi
 
 function writeTrigrams(sql: SqlStorage, rowid: number, { text }: CommittedChunk): void {
   sql.exec("INSERT INTO chunk_trigrams (rowid, text) VALUES (?, ?)", rowid, fold(text));
-}
-
-function writeTerms(sql: SqlStorage, rowid: number, chunk: CommittedChunk, pathTerms: string): void {
-  const symbol = searchableText([chunk.symbol, chunk.parent].filter((name) => name !== null).join(" "));
-  sql.exec(
-    "INSERT INTO chunk_terms (rowid, symbol, path, body) VALUES (?, ?, ?, ?)",
-    rowid,
-    symbol,
-    pathTerms,
-    searchableText(chunk.text),
-  );
 }

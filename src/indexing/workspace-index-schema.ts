@@ -91,6 +91,20 @@ const VERSIONS: readonly (readonly (string | ((sql: SqlStorage) => void))[])[] =
     "CREATE INDEX symbols_humps ON symbols (humps) WHERE humps <> ''",
     writeDerivedColumns,
   ],
+  [
+    "DROP TABLE chunk_terms",
+    // Contentless: the text stands in `chunks`; here only its terms do, under the same rowid.
+    `CREATE VIRTUAL TABLE chunk_terms USING fts5 (
+      symbol, path, doc, body,
+      content = '', contentless_delete = 1,
+      tokenize = 'porter unicode61 remove_diacritics 2'
+    )`,
+    // In how many chunks a term stands.
+    "CREATE VIRTUAL TABLE term_frequency USING fts5vocab (chunk_terms, row)",
+    // Chunks whose terms are to be written anew, in the order of their numbers: those above `after` up to `last`.
+    "CREATE TABLE terms_to_write (after INTEGER NOT NULL, last INTEGER NOT NULL)",
+    "INSERT INTO terms_to_write SELECT 0, max(chunk) FROM chunks HAVING max(chunk) IS NOT NULL",
+  ],
 ];
 
 /** What the statements of a version add is filled for the rows that stand. */

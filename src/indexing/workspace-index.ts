@@ -26,10 +26,13 @@ import { chunksById, chunksOfFile, findLexical, generationsOf, statsOf } from ".
 import { scanTexts } from "./workspace-index-scan.ts";
 import { migrate } from "./workspace-index-schema.ts";
 import { findSymbols, symbolsOf } from "./workspace-index-symbols.ts";
+import { rewriteTerms } from "./workspace-index-terms.ts";
 import { commitFile, planFile, removeFile } from "./workspace-index-write.ts";
 
 /** Longer than any writer lives: a queue consumer ends after 15 minutes. */
 const CLOSED_MS = 60 * 60 * 1000;
+/** Chunks whose terms are written anew at once: about a second's work. */
+const TERMS_SLICE = 5_000;
 
 /** What is indexed of one workspace. Each method is one transaction; see the port for what they promise. */
 export class WorkspaceIndex extends DurableObject<Env> implements WorkspaceIndexPort {
@@ -41,7 +44,16 @@ export class WorkspaceIndex extends DurableObject<Env> implements WorkspaceIndex
     super(ctx, env);
     this.#storage = ctx.storage;
     this.#sql = ctx.storage.sql;
-    void ctx.blockConcurrencyWhile(async () => migrate(ctx.storage));
+    void ctx.blockConcurrencyWhile(async () => {
+      migrate(ctx.storage);
+      await this.alarm();
+    });
+  }
+
+  /** Writes terms that a change of the schema left to write, a slice at a time, so that nobody waits for all of them. */
+  override async alarm(): Promise<void> {
+    const more = this.#storage.transactionSync(() => rewriteTerms(this.#sql, TERMS_SLICE));
+    if (more) await this.#storage.setAlarm(Date.now());
   }
 
   async plan(files: FileToPlan[]): Promise<FilePlan[]> {

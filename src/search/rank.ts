@@ -1,30 +1,22 @@
-import type { LexicalHit, SymbolHit, VectorHit } from "../core/ports.ts";
-import { fuse, type Ranked } from "./fuse.ts";
+import type { SymbolHit } from "../core/ports.ts";
+import type { Evidence, Ranked } from "./fuse.ts";
 
-/** By meaning alone. The score is the cosine of the two vectors, 0 where they point apart. */
-export function rankVectors(hits: VectorHit[]): Ranked[] {
-  return hits.map(({ id, distance }, i) => ({
+/** By meaning alone: the score is the strength. */
+export function rankVectors(evidence: readonly Evidence[]): Ranked[] {
+  return evidence.map(({ id, strength }, i) => ({
     id,
-    score: Math.min(1, Math.max(0, 1 - distance)),
+    score: strength,
     ranks: { vector: i + 1, lexical: null },
   }));
 }
 
-/** By words alone. BM25 has no scale of its own: the score is the share of the best hit's. */
-export function rankLexical(hits: LexicalHit[]): Ranked[] {
-  const best = hits[0]?.bm25 ?? 0;
-  return hits.map(({ id, bm25 }, i) => ({
+/** By words alone: the score is the strength. */
+export function rankLexical(evidence: readonly Evidence[]): Ranked[] {
+  return evidence.map(({ id, strength }, i) => ({
     id,
-    score: best > 0 ? Math.min(1, Math.max(0, bm25 / best)) : 1,
+    score: strength,
     ranks: { vector: null, lexical: i + 1 },
   }));
-}
-
-export function rankBoth(vectors: VectorHit[], lexical: LexicalHit[]): Ranked[] {
-  return fuse(
-    vectors.map(({ id, distance }) => ({ id, score: 1 - distance })),
-    lexical.map(({ id, bm25 }) => ({ id, score: bm25 })),
-  );
 }
 
 /**

@@ -1,6 +1,7 @@
 import { selects } from "../core/path.ts";
 import type { StoredChunk } from "../core/ports.ts";
 import { estimateTokens } from "../core/tokens.ts";
+import { repeats } from "./duplicates.ts";
 import type { Ranked } from "./fuse.ts";
 
 export interface Found {
@@ -73,13 +74,4 @@ export async function pageOf(
     found.push({ chunk, score, ranks });
   }
   return { found, nextOffset: null, truncated };
-}
-
-/** Whether two chunks of one file share at least half of the lines that they cover together. */
-function repeats(a: StoredChunk, b: StoredChunk): boolean {
-  if (a.path !== b.path) return false;
-  const shared = Math.min(a.endLine, b.endLine) - Math.max(a.startLine, b.startLine) + 1;
-  const union = Math.max(a.endLine, b.endLine) - Math.min(a.startLine, b.startLine) + 1;
-  // The pieces of one long line have the same line and other text.
-  return union > 1 && shared * 2 >= union;
 }

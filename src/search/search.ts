@@ -1,12 +1,16 @@
 import type { Cursors } from "../core/cursor.ts";
 import { sha256Hex } from "../core/hash.ts";
+import { splitIdentifiers } from "../core/identifiers.ts";
 import type { ChunkFilter, IndexAnswer, StoredChunk, VectorHit, WorkspaceIndex } from "../core/ports.ts";
-import type { Ranked } from "./fuse.ts";
+import { DENSE_SHARE, fuse, type Ranked } from "./fuse.ts";
 import { type Highlight, highlightsOf } from "./highlight.ts";
 import { exclusionOf, lexicalQuery, stemOf, withConditions } from "./lexical-query.ts";
+import { kindOf } from "./query-kind.ts";
 import { narrowed, type ParsedQuery, parseQuery } from "./query-syntax.ts";
-import { rankBoth, rankLexical, rankSymbols, rankVectors } from "./rank.ts";
+import { rankLexical, rankSymbols, rankVectors } from "./rank.ts";
+import { type QueryTerms, REFINED, refine } from "./refine.ts";
 import { type Found, type Page, pageOf } from "./results.ts";
+import { denseEvidence, lexicalEvidence } from "./strength.ts";
 import { symbolName } from "./symbol-name.ts";
 import { stateOf, type VectorLegDeps, vectorLeg } from "./vector-leg.ts";
 
@@ -82,6 +86,7 @@ export async function search(
     const texts = Math.min(depth, (Number(offset) + query.limit) * TEXTS_PER_RESULT);
     const asked = {
       match: filter === null ? null : plan.match,
+      terms: plan.terms,
       symbol: filter === null ? null : plan.symbol,
       exclude: plan.exclude,
       filter: filter ?? query.filter,
@@ -93,9 +98,12 @@ export async function search(
       meaningLeg(depth),
       state,
     ]);
-    const page = await deps.measure("fuse", () =>
-      pageOf(
-        plan.ranked(answer, meaning),
+    const page = await deps.measure("fuse", async () => {
+      const fetchChunks = beside(answer.chunks, (ids) => index.chunks(ids, plan.exclude));
+      const ranking = plan.ranked(answer, meaning, meaning === null ? "" : deps.embedder.model);
+      const terms = meaning === null ? null : plan.refinedBy(answer);
+      return pageOf(
+        terms === null ? ranking : await refined(ranking, terms, fetchChunks),
         {
           offset: Number(offset),
           limit: query.limit,
@@ -103,9 +111,9 @@ export async function search(
           maxTokens: query.maxTokens,
           path: asked.filter.path,
         },
-        beside(answer.chunks, (ids) => index.chunks(ids, plan.exclude)),
-      ),
-    );
+        fetchChunks,
+      );
+    });
     const hits = answer.lexical.length + answer.symbols.length;
     // An approximate index may give fewer than it holds.
     const mayHoldMore = hits === depth || (meaning?.length ?? 0) >= depth / 2;
@@ -141,8 +149,12 @@ interface Plan {
   exclude: string | null;
   /** What is marked in the texts. */
   stems: ReadonlySet<string>;
-  /** @param meaning null where the dense leg is down. */
-  ranked(answer: IndexAnswer, meaning: VectorHit[] | null): Ranked[];
+  /** Stems whose rarity in the workspace the ranking needs. */
+  terms: string[];
+  /** @param meaning null where the dense leg is down. @param model that embedded the query. */
+  ranked(answer: IndexAnswer, meaning: VectorHit[] | null, model: string): Ranked[];
+  /** What the ranking is sorted again by, or null where it stands. */
+  refinedBy(answer: IndexAnswer): QueryTerms | null;
 }
 
 function planOf({ mode }: SearchQuery, { text, phrases, excluded }: ParsedQuery): Plan {
@@ -155,29 +167,58 @@ function planOf({ mode }: SearchQuery, { text, phrases, excluded }: ParsedQuery)
       symbol,
       exclude,
       stems: new Set([...stems, stemOf(symbol.name)]),
+      ...UNREFINED,
       ranked: ({ symbols }) => rankSymbols(symbols, symbol.name.length),
     };
   }
   if (mode === "semantic") {
-    return { match: null, symbol: null, exclude, stems, ranked: (_, meaning) => rankVectors(meaning ?? []) };
+    return {
+      match: null,
+      symbol: null,
+      exclude,
+      stems,
+      ...UNREFINED,
+      ranked: (_, meaning, model) => rankVectors(denseEvidence(meaning ?? [], model)),
+    };
   }
   // By words alone, what is quoted must be there; beside vectors it only counts for more.
   const required = mode === "lexical" ? phrases : [];
+  const terms = [...stems];
+  const words = new Set(splitIdentifiers(text).map(stemOf));
   return {
     match: withConditions(match, required, excluded),
     symbol: null,
     exclude,
     stems,
-    ranked: ({ lexical }, meaning) =>
-      mode === "lexical" || meaning === null ? rankLexical(lexical) : rankBoth(meaning, lexical),
+    terms,
+    ranked: ({ lexical, rarity }, meaning, model) => {
+      const evidence = lexicalEvidence(lexical, rarity);
+      if (mode === "lexical" || meaning === null) return rankLexical(evidence);
+      return fuse(denseEvidence(meaning, model), evidence, DENSE_SHARE[kindOf(text)]);
+    },
+    refinedBy: ({ rarity }) =>
+      mode === "lexical" ? null : { words, rarity: new Map(terms.map((term, i) => [term, rarity[i] ?? 0])) },
   };
 }
 
-/** Fetches only chunks that are not there yet. */
+const UNREFINED = { terms: [], refinedBy: () => null };
+
+/** The ranking after a second look at its first places. */
+async function refined(
+  ranking: Ranked[],
+  terms: QueryTerms,
+  fetchChunks: (ids: string[]) => Promise<StoredChunk[]>,
+): Promise<Ranked[]> {
+  const chunks = await fetchChunks(ranking.slice(0, REFINED).map(({ id }) => id));
+  return refine(ranking, new Map(chunks.map((chunk) => [chunk.id, chunk])), terms);
+}
+
+/** Fetches only chunks that are not there yet, and asks once for those that are gone. */
 function beside(chunks: StoredChunk[], fetchChunks: (ids: string[]) => Promise<StoredChunk[]>) {
-  const there = new Map(chunks.map((chunk) => [chunk.id, chunk]));
+  const there = new Map<string, StoredChunk | null>(chunks.map((chunk) => [chunk.id, chunk]));
   return async (ids: string[]): Promise<StoredChunk[]> => {
     const missing = ids.filter((id) => !there.has(id));
+    for (const id of missing) there.set(id, null);
     for (const chunk of missing.length === 0 ? [] : await fetchChunks(missing)) there.set(chunk.id, chunk);
     return ids.flatMap((id) => there.get(id) ?? []);
   };

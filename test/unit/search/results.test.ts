@@ -103,7 +103,7 @@ describe("pageOf", () => {
       chunk("small", "a", 1, 2, words(20)),
       chunk("huge", "b", 1, 2, words(5000)),
       chunk("mid", "c", 1, 2, words(60)),
-      chunk("more", "d", 1, 2, words(60)),
+      chunk("more", "d", 1, 2, `${words(60)}.`),
     ]);
     const first = await page({ maxTokens: 100 });
     expect(idsOf(first)).toEqual(["small", "mid"]);

@@ -1,0 +1,107 @@
+import { splitIdentifiers } from "../core/identifiers.ts";
+import type { StoredChunk } from "../core/ports.ts";
+import type { Ranked } from "./fuse.ts";
+import { stemOf } from "./lexical-query.ts";
+
+/** What a query looks for, as names are compared with it. */
+export interface QueryTerms {
+  /** Stems of its telling words and whole identifiers, with the inverse document frequency of each. */
+  rarity: ReadonlyMap<string, number>;
+  /** Stems of all its words: `is` in `isWeekend` is no miss where the query has it. */
+  words: ReadonlySet<string>;
+}
+
+/** First places of the fused ranking that are looked at again, their chunks at hand. */
+export const REFINED = 60;
+
+/** Each added to the fused score, 0 and up, at most this much. Chosen on the tuning sets of docs/search.md. */
+const WEIGHTS = {
+  /** The name of what the chunk defines says what was asked for. */
+  symbol: 0.1,
+  /** So does the name of its file (of its folder, for an index file). */
+  file: 0.05,
+  /** Other chunks of the file answer too. */
+  neighbours: 0.05,
+};
+const GREATEST = 1 + WEIGHTS.symbol + WEIGHTS.file + WEIGHTS.neighbours;
+/** What the best, second and third chunk of a file say of it. */
+const NEIGHBOURS = [1, 0.5, 0.25];
+/** A file of one of these names is called by its folder. */
+const UNTELLING = /^(?:index|mod|main|lib|__init__)$/;
+
+/**
+ * Sorts the first places of a fused ranking again, by what the legs cannot see: how well the names of a chunk's symbol
+ * and file say what was asked for and no more (BM25 counts what of the query a name holds, never what of the name the
+ * query does not), and whether other chunks of its file answer too. All scores stay 0..1, on one scale.
+ * @param chunks of the first `REFINED` places; stale ids are missing.
+ */
+export function refine(
+  ranking: readonly Ranked[],
+  chunks: ReadonlyMap<string, StoredChunk>,
+  query: QueryTerms,
+): Ranked[] {
+  const neighbours = neighbourStrengths(ranking, chunks);
+  return ranking
+    .map((ranked) => {
+      const chunk = chunks.get(ranked.id);
+      if (chunk === undefined) return { ...ranked, score: ranked.score / GREATEST };
+      const added =
+        WEIGHTS.symbol * agreement(chunk.symbol, query) +
+        WEIGHTS.file * agreement(fileName(chunk.path), query) +
+        WEIGHTS.neighbours * (neighbours.get(chunk.path) ?? 0);
+      return { ...ranked, score: Math.min(1, (ranked.score + added) / GREATEST) };
+    })
+    .sort((a, b) => b.score - a.score);
+}
+
+/**
+ * How far a name and the query mean the same, 0..1: the harmonic mean of the share of the query's rarity that the name
+ * holds, and of the share of the name's words that the query holds.
+ */
+function agreement(name: string | null, { rarity, words }: QueryTerms): number {
+  if (name === null) return 0;
+  const stems = new Set(splitIdentifiers(name).map(stemOf));
+  let held = 0;
+  let asked = 0;
+  for (const [stem, idf] of rarity) {
+    asked += idf;
+    if (stems.has(stem)) held += idf;
+  }
+  let matched = 0;
+  for (const stem of stems) if (words.has(stem)) matched++;
+  if (held === 0 || matched === 0) return 0;
+  const recall = held / asked;
+  const precision = matched / stems.size;
+  return (2 * precision * recall) / (precision + recall);
+}
+
+/** Without its extension; `src/getYear/index.ts` → getYear. */
+function fileName(path: string): string {
+  const segments = path.split("/");
+  const base = (segments.pop() ?? "").replace(/(?<=.)\.[^.]*$/, "");
+  return UNTELLING.test(base) ? (segments.pop() ?? base) : base;
+}
+
+/** For each file: how strong its best three chunks are, where 1 is the best of the ranking and 0 the last looked at. */
+function neighbourStrengths(
+  ranking: readonly Ranked[],
+  chunks: ReadonlyMap<string, StoredChunk>,
+): Map<string, number> {
+  const known = ranking.filter(({ id }) => chunks.has(id));
+  const best = known[0]?.score ?? 0;
+  const range = best - (known.at(-1)?.score ?? 0);
+  const files = new Map<string, number[]>();
+  for (const { id, score } of known) {
+    const path = chunks.get(id)?.path ?? "";
+    const shares = files.get(path) ?? [];
+    shares.push(range > 0 ? 1 - (best - score) / range : 1);
+    files.set(path, shares);
+  }
+  const total = NEIGHBOURS.reduce((sum, weight) => sum + weight, 0);
+  return new Map(
+    [...files].map(([path, shares]) => [
+      path,
+      NEIGHBOURS.reduce((sum, weight, i) => sum + weight * (shares[i] ?? 0), 0) / total,
+    ]),
+  );
+}

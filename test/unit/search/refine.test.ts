@@ -1,0 +1,62 @@
+import { describe, expect, it } from "vitest";
+import type { StoredChunk } from "../../../src/core/ports.ts";
+import type { Ranked } from "../../../src/search/fuse.ts";
+import { type QueryTerms, refine } from "../../../src/search/refine.ts";
+
+const ranking = (...entries: [string, number][]): Ranked[] =>
+  entries.map(([id, score], i) => ({ id, score, ranks: { vector: i + 1, lexical: null } }));
+
+const chunks = (...entries: [id: string, path: string, symbol: string | null][]) =>
+  new Map(entries.map(([id, path, symbol]) => [id, { id, path, symbol } as StoredChunk]));
+
+const asked = (rarity: Record<string, number>, ...others: string[]): QueryTerms => ({
+  rarity: new Map(Object.entries(rarity)),
+  words: new Set([...Object.keys(rarity), ...others]),
+});
+
+const order = (ranked: Ranked[]) => ranked.map(({ id }) => id);
+
+describe("refine", () => {
+  it("raises a definition whose name says what was asked for, and no more", () => {
+    const known = chunks(
+      ["long", "a.ts", "getYearOfWeekWithOptions"],
+      ["exact", "b.ts", "getYear"],
+      ["last", "c.ts", null],
+    );
+    const query = asked({ year: 2, get: 1 }, "the", "of");
+    expect(order(refine(ranking(["long", 0.5], ["exact", 0.49], ["last", 0.1]), known, query))).toEqual([
+      "exact",
+      "long",
+      "last",
+    ]);
+  });
+
+  it("calls an index file by its folder", () => {
+    const known = chunks(["other", "src/addDays/index.ts", null], ["right", "src/getYear/index.ts", null]);
+    const query = asked({ year: 2, get: 1 });
+    expect(order(refine(ranking(["other", 0.5], ["right", 0.49]), known, query))).toEqual(["right", "other"]);
+  });
+
+  it("prefers the file of which several chunks answer", () => {
+    const known = chunks(
+      ["lone", "a.ts", null],
+      ["one", "b.ts", null],
+      ["two", "b.ts", null],
+      ["last", "c.ts", null],
+    );
+    const scores = ranking(["lone", 0.505], ["one", 0.5], ["two", 0.49], ["last", 0.2]);
+    expect(order(refine(scores, known, asked({ x: 1 })))[0]).toBe("one");
+  });
+
+  it("keeps scores within 0..1, and what it knows nothing of in its order", () => {
+    const best = refine(
+      ranking(["a", 1], ["stale", 0.9], ["gone", 0.8]),
+      chunks(["a", "year.ts", "year"]),
+      asked({ year: 1 }),
+    );
+    expect(best[0]?.score).toBeGreaterThan(0.95);
+    expect(best[0]?.score).toBeLessThanOrEqual(1);
+    expect(order(best)).toEqual(["a", "stale", "gone"]);
+    expect(refine([], new Map(), asked({}))).toEqual([]);
+  });
+});
