@@ -169,6 +169,8 @@ export type FileCommit =
   | { path: string; outcome: "conflict" };
 
 export interface StoredChunk extends Omit<Chunk, "definitions"> {
+  /** Names of the definitions that begin in it; left out where nobody asked. */
+  names?: readonly string[];
   id: string;
   path: string;
   language: string;

@@ -7,7 +7,7 @@ import type { ChunkFilter, FileRange, IndexStats, LexicalHit, StoredChunk } from
  * more than one among many in the text. A doc comment is part of the text too: there its terms count twice. Chosen on
  * the sets named in docs/search.md.
  */
-const WEIGHTS = { symbol: 3, path: 3, doc: 1, body: 1 };
+const WEIGHTS = { symbol: 5, path: 3, doc: 1, body: 1 };
 const BM25 = `bm25(chunk_terms, ${Object.values(WEIGHTS).join(", ")})`;
 
 /** SQL conditions over `files f` and the table that has the kind, with their bindings; empty where nothing is restricted. */
@@ -86,13 +86,16 @@ export function chunksById(sql: SqlStorage, ids: string[], exclude: string | nul
   const unlike =
     exclude === null ? "" : "WHERE c.chunk NOT IN (SELECT rowid FROM chunk_terms WHERE chunk_terms MATCH ?)";
   return sql
-    .exec<StoredChunkRow>(
-      `SELECT ${STORED_CHUNK} FROM json_each(?) j JOIN chunks c ON c.id = j.value JOIN files f ON f.file = c.file
+    .exec<StoredChunkRow & { definitions: string }>(
+      `SELECT ${STORED_CHUNK},
+         (SELECT json_group_array(s.name) FROM symbols s WHERE s.chunk = c.chunk) AS definitions
+       FROM json_each(?) j JOIN chunks c ON c.id = j.value JOIN files f ON f.file = c.file
        ${unlike} ORDER BY j.key`,
       JSON.stringify(ids),
       ...(exclude === null ? [] : [exclude]),
     )
-    .toArray();
+    .toArray()
+    .map(({ definitions, ...row }) => ({ ...row, names: JSON.parse(definitions) as string[] }));
 }
 
 /** Chunks that hold a line of the range, by line. */

@@ -20,10 +20,10 @@ export interface Ranked {
  * words count for more.
  */
 export const DENSE_SHARE: Readonly<Record<QueryKind, number>> = {
-  question: 0.5,
-  error: 0.4,
-  identifier: 0.3,
-  path: 0.3,
+  question: 0.7,
+  error: 0.5,
+  identifier: 0.4,
+  path: 0.4,
 };
 
 /** Exponent of the lexical strength, 1 and up (1.5): above 1, a chunk that holds few of the words counts for less. */

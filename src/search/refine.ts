@@ -16,13 +16,15 @@ export const REFINED = 60;
 
 /** Each added to the fused score, 0 and up, at most this much. Chosen on the tuning sets of docs/search.md. */
 const WEIGHTS = {
-  /** The name of what the chunk defines says what was asked for. */
-  symbol: 0.1,
+  /** A name that the chunk defines says what was asked for. */
+  symbol: 0.2,
   /** So does the name of its file (of its folder, for an index file). */
-  file: 0.05,
+  file: 0.1,
   /** Other chunks of the file answer too. */
-  neighbours: 0.05,
+  neighbours: 0.1,
 };
+/** Exponent of a symbol's agreement, 1 and up: above 1, a name that agrees in part counts for less. */
+const SYMBOL_EXPONENT = 1.5;
 const GREATEST = 1 + WEIGHTS.symbol + WEIGHTS.file + WEIGHTS.neighbours;
 /** What the best, second and third chunk of a file say of it. */
 const NEIGHBOURS = [1, 0.5, 0.25];
@@ -46,7 +48,7 @@ export function refine(
       const chunk = chunks.get(ranked.id);
       if (chunk === undefined) return { ...ranked, score: ranked.score / GREATEST };
       const added =
-        WEIGHTS.symbol * agreement(chunk.symbol, query) +
+        WEIGHTS.symbol * symbolAgreement(chunk, query) ** SYMBOL_EXPONENT +
         WEIGHTS.file * agreement(fileName(chunk.path), query) +
         WEIGHTS.neighbours * (neighbours.get(chunk.path) ?? 0);
       return { ...ranked, score: Math.min(1, (ranked.score + added) / GREATEST) };
@@ -54,12 +56,17 @@ export function refine(
     .sort((a, b) => b.score - a.score);
 }
 
+/** Of the names that the chunk defines, the one that agrees best. */
+function symbolAgreement({ symbol, names }: StoredChunk, query: QueryTerms): number {
+  const own = symbol === null ? [] : [symbol];
+  return Math.max(0, ...[...own, ...(names ?? [])].map((name) => agreement(name, query)));
+}
+
 /**
  * How far a name and the query mean the same, 0..1: the harmonic mean of the share of the query's rarity that the name
  * holds, and of the share of the name's words that the query holds.
  */
-function agreement(name: string | null, { rarity, words }: QueryTerms): number {
-  if (name === null) return 0;
+function agreement(name: string, { rarity, words }: QueryTerms): number {
   const stems = new Set(splitIdentifiers(name).map(stemOf));
   let held = 0;
   let asked = 0;

@@ -91,7 +91,6 @@ describe("POST /v1/search", () => {
       start_line: 1,
       language: "typescript",
       ranks: { vector: 1, lexical: 1 },
-      score: 1,
     });
     expect(first?.highlights.map(({ start, end }) => first.text.slice(start, end))).toEqual([
       "retry",
@@ -114,7 +113,7 @@ describe("POST /v1/search", () => {
     const workspace = await indexed();
     const answer = await found(workspace, { query: "connection_pool", mode: "lexical" });
     expect(answer.results).toMatchObject([
-      { path: "src/net/pool.ts", score: 1, ranks: { vector: null, lexical: 1 } },
+      { path: "src/net/pool.ts", score: expect.closeTo(0.7, 0), ranks: { vector: null, lexical: 1 } },
     ]);
     expect((await found(workspace, { query: "zebra", mode: "lexical" })).results).toEqual([]);
     expect((await found(workspace, { query: "?!", mode: "lexical" })).results).toEqual([]);
@@ -195,7 +194,6 @@ describe("POST /v1/search", () => {
       expect(answer.degraded).toEqual(["vector"]);
       expect(answer.results[0]).toMatchObject({
         path: "src/net/pool.ts",
-        score: 1,
         ranks: { vector: null, lexical: 1 },
       });
       const semantic = await search(workspace, { query: "connection pool", mode: "semantic" });
@@ -216,6 +214,34 @@ describe("POST /v1/search", () => {
       expect(problem.detail).toContain('POST /v1/index with {"force": true}');
     }
     expect(paths(await found(workspace, { query: "a", mode: "lexical" }))).toEqual(["a.ts"]);
+  });
+
+  it.each(["hybrid", "semantic", "lexical"] as const)(
+    "scores what answers above what does not, whatever the query: %s",
+    async (mode) => {
+      const workspace = await indexed();
+      const best = async (query: string) => (await found(workspace, { query, mode })).results[0]?.score ?? 0;
+      const answered = await Promise.all(
+        ["retry with backoff", "arithmetic mean of values", "acquire from the connection pool"].map(best),
+      );
+      const unrelated = await Promise.all(
+        ["recipe for a chocolate cake", "medieval tax law of all France", "weather in Lisbon tomorrow"].map(
+          best,
+        ),
+      );
+      const [least, most] = [Math.min(...answered), Math.max(...unrelated)];
+      expect(most).toBeLessThan(0.25);
+      expect(least).toBeGreaterThan(1.5 * most);
+      const bound = { query: "weather in Lisbon tomorrow", mode, min_score: (least + most) / 2 };
+      expect((await found(workspace, bound)).results).toEqual([]);
+    },
+  );
+
+  it("shows a copy of a definition once", async () => {
+    const workspace = await indexed({ ...TREE, "vendor/retry.ts": TREE["src/net/retry.ts"] });
+    const copies = ["src/net/retry.ts", "vendor/retry.ts"];
+    const answer = await found(workspace, { query: "retry with backoff" });
+    expect(paths(answer).filter((path) => copies.includes(path))).toHaveLength(1);
   });
 
   it("keeps to min_score and max_tokens", async () => {

@@ -1,7 +1,10 @@
+import { runInDurableObject } from "cloudflare:test";
 import { describe, expect, it } from "vitest";
 import type { ChunkKind } from "../../src/core/chunk.ts";
 import { isId } from "../../src/core/ids.ts";
 import type { FileToCommit } from "../../src/core/ports.ts";
+import { migrate } from "../../src/indexing/workspace-index-schema.ts";
+import { rewriteTerms } from "../../src/indexing/workspace-index-terms.ts";
 import { ANYTHING, bringIn, chunkOf, newIndex, planned } from "../support/workspace-index.ts";
 
 const lexicalPaths = async (index: ReturnType<typeof newIndex>, match: string, filter = {}) =>
@@ -228,6 +231,44 @@ describe("WorkspaceIndex.remove", () => {
 });
 
 describe("WorkspaceIndex.lexical", () => {
+  it("puts a name before a path, a doc comment before the text, and tells how rare the terms are", async () => {
+    const index = newIndex();
+    const filler = Array.from({ length: 12 }, (_, i) => `other ${i}`);
+    await bringIn(index, "text.ts", 1, ["some needle in a text", ...filler]);
+    await bringIn(index, "doc.ts", 2, [{ text: "some needle in a text", doc: "A needle." }]);
+    await bringIn(index, "lib/needle.ts", 3, ["some thread in a text"]);
+    await bringIn(index, "name.ts", 4, [{ text: "some thread in a text", symbol: "needle" }]);
+    const query = { match: '"needle"', terms: ["needl", "other", "absent"], filter: ANYTHING };
+    const answer = await index.find({ ...query, symbol: null, exclude: null, limit: 10, texts: 1 });
+    const order = answer.lexical.map(({ path }) => path);
+    expect(order.indexOf("name.ts")).toBeLessThan(order.indexOf("doc.ts"));
+    expect(order.indexOf("doc.ts")).toBeLessThan(order.indexOf("text.ts"));
+    const [needle = 0, other = 0, absent = 0] = answer.rarity;
+    expect(needle).toBeCloseTo(Math.log((16 - 4 + 0.5) / (4 + 0.5)));
+    expect(other).toBe(1e-6);
+    expect(absent).toBeGreaterThan(needle);
+  });
+
+  it("writes the terms of what stands anew where an older schema left them, in slices that go on", async () => {
+    const index = newIndex();
+    await bringIn(index, "src/a.ts", 1, [{ text: "alpha", symbol: "first" }, "beta", "gamma"]);
+    await runInDurableObject(index as never, (_, state) => {
+      const { sql } = state.storage;
+      for (const name of ["term_frequency", "chunk_terms", "terms_to_write"]) sql.exec(`DROP TABLE ${name}`);
+      sql.exec("CREATE VIRTUAL TABLE chunk_terms USING fts5 (symbol, path, body, content = '')");
+      sql.exec("DELETE FROM schema_version WHERE version >= 4");
+      migrate(state.storage);
+      expect(rewriteTerms(sql, 2)).toBe(true);
+    });
+    expect(await lexicalPaths(index, '"alpha" OR "beta" OR "gamma"')).toHaveLength(2);
+    await runInDurableObject(index as never, (_, state) => {
+      expect(rewriteTerms(state.storage.sql, 2)).toBe(false);
+      expect(rewriteTerms(state.storage.sql, 2)).toBe(false);
+    });
+    expect(await lexicalPaths(index, '"alpha" OR "beta" OR "gamma"')).toHaveLength(3);
+    expect(await lexicalPaths(index, '"first"')).toHaveLength(1);
+  });
+
   it("selects a file or whole segments below a folder, never a longer name", async () => {
     const index = newIndex();
     const long = `src/${"deep/".repeat(60)}x.ts`;
