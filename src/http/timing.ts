@@ -22,9 +22,9 @@ export class Timing {
     this.#entries.set(phase, (this.#entries.get(phase) ?? 0) + durationMs);
   }
 
-  /** The header's value, or null where nothing was measured. */
-  header(): string | null {
+  /** The header's value, or null where no phase was measured. */
+  header(totalMs: number): string | null {
     if (this.#entries.size === 0) return null;
-    return [...this.#entries].map(([phase, ms]) => `${phase};dur=${ms}`).join(", ");
+    return [...this.#entries, ["total", totalMs]].map(([phase, ms]) => `${phase};dur=${ms}`).join(", ");
   }
 }

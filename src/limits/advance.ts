@@ -3,7 +3,7 @@ import type { Decision, LimiterSubject, TakeAnswer } from "../core/limiter.ts";
 /** Requests counted ahead for one isolate at most: what a subject that falls silent may have counted in vain. */
 const MOST = 32;
 /** Asked for: this share of what the subject sent in the last second, so that a slow one is never counted ahead. */
-const SHARE = 1 / 8;
+const SHARE = 1 / 4;
 /** Asked for anew when this share of the last ones is left, so that requests side by side seldom find none. */
 const LOW_SHARE = 1 / 4;
 /** Requests counted ahead are good for this long; what is left of them then is handed back. */

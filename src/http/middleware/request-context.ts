@@ -20,8 +20,7 @@ export function requestContext(log: Logger) {
     await next();
     c.res.headers.set("x-request-id", requestId);
     const durationMs = Date.now() - started;
-    c.get("timing").add("total", durationMs);
-    const timing = c.get("timing").header();
+    const timing = c.get("timing").header(durationMs);
     if (timing !== null) c.res.headers.set("server-timing", timing);
     c.get("log").info("request", {
       method: c.req.method,

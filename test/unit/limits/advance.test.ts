@@ -20,10 +20,10 @@ describe("Advances", () => {
     }
   });
 
-  it("asks for an eighth of a second's requests, 32 at most, and spends what is granted", () => {
+  it("asks for a quarter of a second's requests, 32 at most, and spends what is granted", () => {
     const advances = new Advances();
     for (let i = 0; i < 80; i++) advances.use("ip:1", 10);
-    expect(advances.request("ip:1", 10).want).toBe(10);
+    expect(advances.request("ip:1", 10).want).toBe(20);
     expect(advances.request("ip:1", 10).want).toBe(0);
     advances.granted("ip:1", answer(0, 4000), 10);
     for (let i = 0; i < 1000; i++) advances.use("ip:1", 20);
