@@ -1,19 +1,9 @@
+import { createHash } from "node:crypto";
 import { createTarDecoder, type ParsedTarEntry, type TarHeader } from "modern-tar";
-import { hex } from "../core/hash.ts";
 import { LIMITS } from "../core/limits.ts";
-import { gunzip } from "./gunzip.ts";
-
-/** The archive is at fault; the message is for clients. */
-export class ArchiveError extends Error {
-  override readonly name = "ArchiveError";
-}
-
-export type ArchiveEntry =
-  | { kind: "file"; name: string; bytes: Uint8Array }
-  /** Larger than what is indexed: hashed while it streamed past. */
-  | { kind: "large_file"; name: string; size: number; sha256: string }
-  /** A link, a device, or what else is no plain file. */
-  | { kind: "special"; name: string; message: string };
+import { type Archive, type ArchiveEntry, ArchiveError, type Content } from "./archive-entry.ts";
+import { ArchiveMeter } from "./archive-meter.ts";
+import { decompress, readAll, SourceFailure } from "./decompress.ts";
 
 const SPECIAL: Partial<Record<NonNullable<TarHeader["type"]>, string>> = {
   link: "The entry is a hard link; links are not followed.",
@@ -24,51 +14,64 @@ const SPECIAL: Partial<Record<NonNullable<TarHeader["type"]>, string>> = {
 };
 
 /**
- * Entries of a tar.gz in the order in which they come, in memory bounded by the largest file that is indexed.
- * Folders are left out: a folder is where its files are. A body must not be kept after the next entry is asked for.
- * Errors: `ArchiveError` for damage, and past the bounds on entries, unpacked bytes and ratio. What the source
- * throws comes through as it is.
+ * A tar.gz, in memory bounded by the largest file that is indexed. Each reading streams it from its beginning.
+ * @param open gives the packed bytes.
  */
-export async function* readTarGz(packed: ReadableStream<Uint8Array>): AsyncGenerator<ArchiveEntry> {
-  const meter = new Meter();
-  const source = { failure: null as { error: unknown } | null };
-  const unpacked = streamOf(meter.unpacked(gunzip(meter.packed(readAll(packed, source)))));
-  const decoder = createTarDecoder({ strict: true });
-  // A failure comes through the entries, too; here it would be an unhandled one.
-  unpacked.pipeTo(decoder.writable).catch(() => {});
-  const entries = decoder.readable.getReader();
-  try {
-    for (;;) {
-      const { done, value } = await entries.read();
-      if (done) return;
-      meter.entry();
-      const entry = await readEntry(value);
-      if (entry !== null) yield entry;
-    }
-  } catch (error) {
-    if (source.failure !== null) throw source.failure.error;
-    if (error instanceof ArchiveError) throw error;
-    throw new ArchiveError("The archive is damaged or truncated, or is no tar.gz.", { cause: error });
-  } finally {
-    await entries.cancel().catch(() => {});
-  }
+export function openTarGz(open: () => Promise<ReadableStream<Uint8Array>>): Archive {
+  return {
+    async *entries() {
+      const meter = new ArchiveMeter();
+      const source = { failure: null as SourceFailure | null };
+      const packed = counted(readAll(await open()), source, (bytes) => meter.packed(bytes));
+      const tar = streamOf(metered(decompress(packed, "gzip"), (bytes) => meter.unpacked(bytes)));
+      const decoder = createTarDecoder({ strict: true });
+      // A failure comes through the entries, too; here it would be an unhandled one.
+      tar.pipeTo(decoder.writable).catch(() => {});
+      const entries = decoder.readable.getReader();
+      try {
+        for (let number = 1; ; number++) {
+          const { done, value } = await entries.read();
+          if (done) return;
+          meter.entries(1);
+          const { entry, passOver } = openEntry(value, number);
+          if (entry !== null) yield entry;
+          await passOver();
+        }
+      } catch (error) {
+        if (source.failure !== null) throw source.failure.cause;
+        if (error instanceof ArchiveError) throw error;
+        throw new ArchiveError("The archive is damaged or truncated, or is no tar.gz.", { cause: error });
+      } finally {
+        await entries.cancel().catch(() => {});
+      }
+    },
+  };
 }
 
-async function readEntry({ header, body }: ParsedTarEntry): Promise<ArchiveEntry | null> {
-  const name = plainName(header.name);
-  const special = specialMessage(header);
-  if (special !== null || header.type === "directory") {
-    await body.cancel();
-    return special === null ? null : { kind: "special", name, message: special };
-  }
-  if (header.size > LIMITS.indexedFileBytes) {
-    const digest = new crypto.DigestStream("SHA-256");
-    // It fails with the body, which tells of it below.
-    digest.digest.catch(() => {});
-    await body.pipeTo(digest as WritableStream<Uint8Array>);
-    return { kind: "large_file", name, size: header.size, sha256: hex(new Uint8Array(await digest.digest)) };
-  }
-  return { kind: "file", name, bytes: await readBody(body, header.size) };
+/** Null for a folder. `passOver` lets go of what was not read. */
+function openEntry(
+  { header, body }: ParsedTarEntry,
+  number: number,
+): { entry: ArchiveEntry | null; passOver(): Promise<void> } {
+  let taken = false;
+  const passOver = async () => {
+    if (!taken) await body.cancel();
+  };
+  if (header.type === "directory") return { entry: null, passOver };
+  const message = specialMessage(header);
+  const special = message === null ? null : { reason: "ignored" as const, message };
+  const read = async (): Promise<Content> => {
+    taken = true;
+    if (header.size > LIMITS.indexedFileBytes) return hashBody(body, header.size);
+    return { kind: "file", bytes: await readBody(body, header.size) };
+  };
+  return { entry: { number, name: plainName(header.name), special, read }, passOver };
+}
+
+async function hashBody(body: ReadableStream<Uint8Array>, size: number): Promise<Content> {
+  const hash = createHash("sha256");
+  for await (const part of body) hash.update(part);
+  return { kind: "large", size, sha256: hash.digest("hex") };
 }
 
 function specialMessage(header: TarHeader): string | null {
@@ -111,57 +114,26 @@ function streamOf(source: AsyncGenerator<Uint8Array>): ReadableStream<Uint8Array
   );
 }
 
-/** Remembers a failure of the source itself, which is no fault of the archive. */
-async function* readAll(
-  stream: ReadableStream<Uint8Array>,
-  source: { failure: { error: unknown } | null },
+async function* metered(
+  source: AsyncIterable<Uint8Array>,
+  count: (bytes: number) => void,
 ): AsyncGenerator<Uint8Array> {
-  const reader = stream.getReader();
-  try {
-    for (;;) {
-      const { done, value } = await reader.read().catch((error: unknown) => {
-        source.failure = { error };
-        throw error;
-      });
-      if (done) return;
-      yield value;
-    }
-  } finally {
-    await reader.cancel().catch(() => {});
+  for await (const bytes of source) {
+    count(bytes.length);
+    yield bytes;
   }
 }
 
-/** Counts what goes in and what comes out, and stops an archive that goes past its bounds. */
-class Meter {
-  #packedBytes = 0;
-  #unpackedBytes = 0;
-  #entries = 0;
-
-  async *packed(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
-    for await (const bytes of source) {
-      this.#packedBytes += bytes.length;
-      yield bytes;
-    }
-  }
-
-  async *unpacked(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
-    for await (const bytes of source) {
-      this.#unpackedBytes += bytes.length;
-      if (this.#unpackedBytes > LIMITS.archiveUnpackedBytes) {
-        throw new ArchiveError(`The archive unpacks to over ${LIMITS.archiveUnpackedBytes} bytes.`);
-      }
-      const bomb = this.#unpackedBytes > this.#packedBytes * LIMITS.archiveRatio;
-      if (bomb && this.#unpackedBytes > LIMITS.archiveRatioFloorBytes) {
-        throw new ArchiveError(`The archive unpacks to over ${LIMITS.archiveRatio} times its size.`);
-      }
-      yield bytes;
-    }
-  }
-
-  entry(): void {
-    this.#entries++;
-    if (this.#entries > LIMITS.archiveEntries) {
-      throw new ArchiveError(`The archive has over ${LIMITS.archiveEntries} entries.`);
-    }
+/** As `metered`, and remembers a failure of the source: the decoders in between wrap or lose it. */
+async function* counted(
+  source: AsyncIterable<Uint8Array>,
+  kept: { failure: SourceFailure | null },
+  count: (bytes: number) => void,
+): AsyncGenerator<Uint8Array> {
+  try {
+    yield* metered(source, count);
+  } catch (error) {
+    if (error instanceof SourceFailure) kept.failure = error;
+    throw error;
   }
 }

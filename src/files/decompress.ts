@@ -1,16 +1,40 @@
-/** Input of one write: at gzip's best ratio (1,032 : 1) it becomes 8 MiB; twice that is the most that is held. */
+/** Input of one write: at deflate's best ratio (1,032 : 1) it becomes 8 MiB; twice that is the most that is held. */
 const SLICE_BYTES = 8 * 1024;
 /** Output of one read: each costs a turn of the event loop. */
 const READ_BYTES = 128 * 1024;
 
+/** The source itself failed, which is no fault of the data; the cause is its error. */
+export class SourceFailure extends Error {
+  override readonly name = "SourceFailure";
+}
+
+/** The parts of a stream. Errors: `SourceFailure`. */
+export async function* readAll(stream: ReadableStream<Uint8Array>): AsyncGenerator<Uint8Array> {
+  const reader = stream.getReader();
+  try {
+    for (;;) {
+      const { done, value } = await reader.read().catch((cause: unknown) => {
+        throw new SourceFailure("the source failed", { cause });
+      });
+      if (done) return;
+      yield value;
+    }
+  } finally {
+    await reader.cancel().catch(() => {});
+  }
+}
+
 /**
- * Unpacks gzip as it is read. The platform's DecompressionStream knows no back pressure: whatever is written is
+ * Unpacks as it is read. The platform's DecompressionStream knows no back pressure: whatever is written is
  * unpacked at once and kept. So it is fed a slice at a time, and only while a read waits for it; a read is answered a
  * turn of the event loop after the write that it waited for.
  * Errors: what the platform throws for damaged, truncated or trailing bytes.
  */
-export async function* gunzip(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
-  const { readable, writable } = new DecompressionStream("gzip");
+export async function* decompress(
+  source: AsyncIterable<Uint8Array>,
+  format: "gzip" | "deflate-raw",
+): AsyncGenerator<Uint8Array> {
+  const { readable, writable } = new DecompressionStream(format);
   const reader = (readable as ReadableStream<Uint8Array>).getReader({ mode: "byob" });
   const writer = writable.getWriter();
   const input = slicesOf(source);
