@@ -4,9 +4,9 @@ import { DevFlowError } from "./core/errors.ts";
 import { IndexingMessageSchema } from "./core/messages.ts";
 import type { IndexingMessage } from "./core/ports.ts";
 import { noteJobError } from "./db/jobs.ts";
-import { unpackArchive } from "./files/archive.ts";
 import { runDeletion } from "./files/run-deletion.ts";
 import { runSync } from "./files/run-sync.ts";
+import { unpackArchive } from "./files/unpack-archive.ts";
 import { eraseWorkspace } from "./indexing/erase-workspace.ts";
 import { expandJob } from "./indexing/expand-job.ts";
 import { failMessage } from "./indexing/fail-files.ts";
@@ -43,7 +43,7 @@ const HANDLERS: Handlers = {
   expand: expandJob,
   delete: runDeletion,
   delete_workspace: eraseWorkspace,
-  archive: unpackArchive,
+  archive: (services, message) => unpackArchive(services, message),
   sync: runSync,
 };
 

@@ -88,6 +88,14 @@ export function touchJob(db: Database, id: string, now: number) {
     .where(and(eq(jobs.id, id), inArray(jobs.status, [...OPEN_STATUSES])));
 }
 
+/** The archive of the job has its outcome up to this entry; it never goes back. */
+export function advanceJob(db: Database, id: string, unpacked: number, now: number) {
+  return db.run(sql`
+    UPDATE jobs SET spec = json_set(spec, '$.unpacked', max(coalesce(spec ->> 'unpacked', 0), ${unpacked})),
+      updated_at = ${now}
+    WHERE id = ${id} AND status IN ('queued', 'running', 'paused')`);
+}
+
 /** All files of the job are now in `job_files`. */
 export function markExpanded(db: Database, id: string, now: number) {
   return db.update(jobs).set({ expanded: true, updatedAt: now }).where(eq(jobs.id, id));

@@ -126,6 +126,8 @@ export interface JobSpec {
   /** R2 key of the spooled archive, and its form. */
   spool?: string;
   archive?: "zip" | "tar.gz";
+  /** Entries of the archive, from its beginning, that have their outcome: unpacking goes on behind them. */
+  unpacked?: number;
   /** Generation that the job's changes take: that of its acceptance, so that what came later wins. */
   generation?: number;
   useDefaultIgnores?: boolean;

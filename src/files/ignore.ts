@@ -15,6 +15,8 @@ export const MAX_IGNORE_FILE_BYTES = 64 * 1024;
 /** Patterns of all ignore files together: each file of an upload may have to be compared with all of them. */
 export const MAX_IGNORE_PATTERNS = 5_000;
 
+const MAX_REMEMBERED_FOLDERS = 10_000;
+
 export function isIgnoreFile(path: string): boolean {
   return (IGNORE_FILE_NAMES as readonly string[]).includes(path.slice(path.lastIndexOf("/") + 1));
 }
@@ -97,6 +99,8 @@ export class IgnoreRules {
     const known = this.#folders.get(path);
     if (known !== undefined) return known;
     const verdict = this.#folder(parentOf(path)) ?? this.#decide(path, true);
+    // An archive can have millions of different folders.
+    if (this.#folders.size >= MAX_REMEMBERED_FOLDERS) this.#folders.clear();
     this.#folders.set(path, verdict);
     return verdict;
   }

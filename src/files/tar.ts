@@ -4,6 +4,7 @@ import { LIMITS } from "../core/limits.ts";
 import { type Archive, type ArchiveEntry, ArchiveError, type Content } from "./archive-entry.ts";
 import { ArchiveMeter } from "./archive-meter.ts";
 import { decompress, readAll, SourceFailure } from "./decompress.ts";
+import { SPARSE_MARK, withoutSparse } from "./tar-sparse.ts";
 
 const SPECIAL: Partial<Record<NonNullable<TarHeader["type"]>, string>> = {
   link: "The entry is a hard link; links are not followed.",
@@ -23,7 +24,8 @@ export function openTarGz(open: () => Promise<ReadableStream<Uint8Array>>): Arch
       const meter = new ArchiveMeter();
       const source = { failure: null as SourceFailure | null };
       const packed = counted(readAll(await open()), source, (bytes) => meter.packed(bytes));
-      const tar = streamOf(metered(decompress(packed, "gzip"), (bytes) => meter.unpacked(bytes)));
+      const unpacked = metered(decompress(packed, "gzip"), (bytes) => meter.unpacked(bytes));
+      const tar = streamOf(withoutSparse(unpacked));
       const decoder = createTarDecoder({ strict: true });
       // A failure comes through the entries, too; here it would be an unhandled one.
       tar.pipeTo(decoder.writable).catch(() => {});
@@ -65,7 +67,16 @@ function openEntry(
     if (header.size > LIMITS.indexedFileBytes) return hashBody(body, header.size);
     return { kind: "file", bytes: await readBody(body, header.size) };
   };
-  return { entry: { number, name: plainName(header.name), special, read }, passOver };
+  return {
+    entry: {
+      number,
+      name: plainName(header.pax?.["GNU.sparse.name"] ?? header.name),
+      special,
+      read,
+      verify: async () => {},
+    },
+    passOver,
+  };
 }
 
 async function hashBody(body: ReadableStream<Uint8Array>, size: number): Promise<Content> {
@@ -75,10 +86,11 @@ async function hashBody(body: ReadableStream<Uint8Array>, size: number): Promise
 }
 
 function specialMessage(header: TarHeader): string | null {
-  const message = SPECIAL[header.type ?? "file"];
-  if (message !== undefined) return message;
-  const sparse = Object.keys(header.pax ?? {}).some((key) => key.startsWith("GNU.sparse"));
-  return sparse ? "The entry is a sparse file; pack it without --sparse." : null;
+  const sparse =
+    (header.type === "fifo" && header.linkname === SPARSE_MARK) ||
+    Object.keys(header.pax ?? {}).some((key) => key.startsWith("GNU.sparse"));
+  if (sparse) return "The entry is a sparse file; pack it without --sparse.";
+  return SPECIAL[header.type ?? "file"] ?? null;
 }
 
 /** `tar -c .` writes `./a`; the decoder puts U+FFFD where a name is not UTF-8, and a NUL makes it refused. */

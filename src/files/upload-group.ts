@@ -1,5 +1,6 @@
+import { createHash } from "node:crypto";
 import { entryKey } from "../core/entry-key.ts";
-import { checkPath, displayPath } from "../core/path.ts";
+import { checkPath, displayPath, type PathCheck } from "../core/path.ts";
 import type { EntryOutcome } from "../db/accept-files.ts";
 import { selectFiles } from "../db/files.ts";
 import type { UploadedVersion } from "../db/syncs.ts";
@@ -31,7 +32,6 @@ export class UploadGroup {
   readonly #seen = new Set<string>();
   #waiting: Waiting[] = [];
   #waitingBytes = 0;
-  #entries = 0;
   candidates: Candidate[] = [];
   outcomes: EntryOutcome[] = [];
   /** What the entries held, as far as they were files that were read. */
@@ -52,28 +52,40 @@ export class UploadGroup {
 
   /**
    * The path that an entry's name stands for; null where it is refused, which is then among the outcomes.
-   * To be called once for each entry.
+   * @param number of the entry in its upload, from 1.
    */
-  claim(name: string): string | null {
-    this.#entries++;
-    const checked = checkPath(this.#folder === null ? name : `${this.#folder}/${name}`);
-    // Checked by itself too: below a folder an absolute name would hide behind the folder's slash.
-    const own = checkPath(name);
-    if (!own.ok) return this.#skip(displayPath(name), "invalid_path", `Invalid file path: ${own.rule}.`);
+  claim(name: string, number: number): string | null {
+    const checked = pathBelow(this.#folder, name);
     if (!checked.ok) {
-      return this.#skip(displayPath(name), "invalid_path", `Invalid file path: ${checked.rule}.`);
+      return this.#skip(displayPath(name), number, "invalid_path", `Invalid file path: ${checked.rule}.`);
     }
-    if (this.#seen.has(checked.path)) {
-      return this.#skip(checked.path, "duplicate", "An earlier entry of the upload has the same path.");
+    const key = seenKey(checked.path);
+    if (this.#seen.has(key)) {
+      return this.#skip(
+        checked.path,
+        number,
+        "duplicate",
+        "An earlier entry of the upload has the same path.",
+      );
     }
-    this.#seen.add(checked.path);
+    this.#seen.add(key);
     return checked.path;
   }
 
+  /** An entry that was dealt with before: its name is taken. */
+  pass(name: string): void {
+    const checked = pathBelow(this.#folder, name);
+    if (checked.ok) this.#seen.add(seenKey(checked.path));
+  }
+
+  /** A file that the ignore rules leave out; its name was claimed. */
+  leaveOut(path: string, reason: string, message: string): void {
+    this.outcomes.push({ path, status: "skipped", reason, message });
+  }
+
   /** An entry that becomes no file, such as a link. */
-  refuse(name: string, reason: string, message: string): void {
-    this.#entries++;
-    this.#skip(displayPath(name), reason, message);
+  refuse(name: string, number: number, reason: string, message: string): void {
+    this.#skip(displayPath(name), number, reason, message);
   }
 
   /** A file whose name was claimed. */
@@ -140,8 +152,20 @@ export class UploadGroup {
     if (this.#waiting.length >= GROUP_FILES || this.#waitingBytes >= GROUP_BYTES) await this.flush();
   }
 
-  #skip(path: string, reason: string, message: string): null {
-    this.outcomes.push({ path: entryKey(path, this.#entries), status: "skipped", reason, message });
+  #skip(path: string, number: number, reason: string, message: string): null {
+    this.outcomes.push({ path: entryKey(path, number), status: "skipped", reason, message });
     return null;
   }
+}
+
+/** The path of an entry below the folder that it is uploaded to; null is the workspace. */
+export function pathBelow(folder: string | null, name: string): PathCheck {
+  // Checked by itself too: below a folder an absolute name would hide behind the folder's slash.
+  const own = checkPath(name);
+  return folder === null || !own.ok ? own : checkPath(`${folder}/${name}`);
+}
+
+/** Short enough for 100,000 of them, however long the paths are. */
+function seenKey(path: string): string {
+  return path.length <= 64 ? path : createHash("sha256").update(path).digest("base64");
 }

@@ -38,8 +38,9 @@ export async function uploadMany(
   const group = new UploadGroup(deps, uploader, upload);
   const ignoreFiles = new Map<string, string>();
   try {
+    let number = 0;
     for await (const { name, bytes } of readMultipart(upload.body, upload.contentType)) {
-      const path = group.claim(name);
+      const path = group.claim(name, ++number);
       if (path === null) continue;
       const text = isIgnoreFile(path) ? ignoreText(bytes) : null;
       if (text !== null) ignoreFiles.set(path, text);

@@ -62,9 +62,6 @@ export class ZipDirectory {
    */
   static async read(file: RandomAccess): Promise<ZipDirectory> {
     const end = await readEnd(file);
-    if (end.entries > LIMITS.archiveEntries) {
-      throw new ArchiveError(`The archive has over ${LIMITS.archiveEntries} entries.`);
-    }
     const directory = new ZipDirectory(end.entries, end.directoryOffset);
     const limit = end.directoryOffset + end.directoryBytes;
     let at = end.directoryOffset;

@@ -1,3 +1,5 @@
+import type { ExtraField } from "./zip-records.ts";
+
 /** Code page 437's upper half (APPNOTE.TXT, appendix D: names without the UTF-8 flag). */
 const CP437 =
   "ÇüéâäàåçêëèïîìÄÅÉæÆôöòûùÿÖÜ¢£¥₧ƒáíóúñÑªº¿⌐¬½¼¡«»░▒▓│┤╡╢╖╕╣║╗╝╜╛┐" +
@@ -16,13 +18,13 @@ const UNICODE_PATH = 0x7075;
 export function entryName(
   raw: Uint8Array,
   flags: number,
-  extra: ReadonlyMap<number, Uint8Array>,
+  extra: readonly ExtraField[],
   crc32: (bytes: Uint8Array) => number,
 ): string {
-  const field = extra.get(UNICODE_PATH);
-  if (field !== undefined && field.length >= 5 && field[0] === 1) {
-    const crc = new DataView(field.buffer, field.byteOffset, 5).getUint32(1, true);
-    if (crc === crc32(raw)) return utf8(field.subarray(5)) ?? lossy(field.subarray(5));
+  for (const { id, bytes } of extra) {
+    if (id !== UNICODE_PATH || bytes.length < 6 || bytes[0] !== 1) continue;
+    const crc = new DataView(bytes.buffer, bytes.byteOffset, 5).getUint32(1, true);
+    if (crc === crc32(raw)) return utf8(bytes.subarray(5)) ?? lossy(bytes.subarray(5));
   }
   const text = utf8(raw);
   if (text !== null) return text;

@@ -1,7 +1,14 @@
+import { LIMITS } from "../core/limits.ts";
 import { ArchiveError } from "./archive-entry.ts";
 import type { RandomAccess } from "./stored-object.ts";
 
 /** The records of a zip (PKWARE APPNOTE.TXT 6.3.10, section 4.3) as they stand in the file, strictly read. */
+
+/** Of the extensible data of a header (section 4.5). */
+export interface ExtraField {
+  id: number;
+  bytes: Uint8Array;
+}
 
 /** The end of central directory record, with its zip64 form where one is needed. */
 export interface ZipEnd {
@@ -18,7 +25,7 @@ export interface ZipHeader {
   packedBytes: number;
   bytes: number;
   name: Uint8Array;
-  extra: ReadonlyMap<number, Uint8Array>;
+  extra: readonly ExtraField[];
   /** Bytes that the header takes. */
   length: number;
 }
@@ -38,7 +45,7 @@ const END64_BYTES = 56;
 const LOCATOR64 = 0x07064b50;
 const LOCATOR64_BYTES = 20;
 const CENTRAL = 0x02014b50;
-export const CENTRAL_BYTES = 46;
+const CENTRAL_BYTES = 46;
 const LOCAL = 0x04034b50;
 export const LOCAL_BYTES = 30;
 const ZIP64 = 0x0001;
@@ -66,13 +73,19 @@ export async function readEnd(file: RandomAccess): Promise<ZipEnd> {
   }
   const end = { at: tailAt + at, ...endFields(tail, at) };
   const wide =
-    end.entries === MAX16 || end.directoryBytes === MAX32 || end.directoryOffset === MAX32 || end.disk === MAX16;
+    end.entries === MAX16 ||
+    end.directoryBytes === MAX32 ||
+    end.directoryOffset === MAX32 ||
+    end.disk === MAX16;
   const read = wide ? await readEnd64(file, end.at) : end;
   if (read.disk !== 0 || read.directoryDisk !== 0 || read.diskEntries !== read.entries) {
     throw new ArchiveError("The zip is one part of several; join them into one file.");
   }
   if (read.directoryOffset + read.directoryBytes !== read.at) {
     throw new ArchiveError("The central directory is not where the zip's end record says.");
+  }
+  if (read.entries > LIMITS.archiveEntries) {
+    throw new ArchiveError(`The archive has over ${LIMITS.archiveEntries} entries.`);
   }
   if (read.entries * CENTRAL_BYTES > read.directoryBytes) {
     throw new ArchiveError("The central directory is too small for its entries.");
@@ -100,7 +113,8 @@ function endFields(view: DataView, at: number): Omit<EndFields, "at"> {
 }
 
 async function readEnd64(file: RandomAccess, endAt: number): Promise<EndFields> {
-  const missing = () => new ArchiveError("The zip64 end of central directory record is missing or malformed.");
+  const missing = () =>
+    new ArchiveError("The zip64 end of central directory record is missing or malformed.");
   const locatorAt = endAt - LOCATOR64_BYTES;
   if (locatorAt < END64_BYTES) throw missing();
   const locator = viewOf(await file.read(locatorAt, LOCATOR64_BYTES));
@@ -172,7 +186,7 @@ export async function readLocal(file: RandomAccess, at: number, limit: number): 
   };
   const rest = await file.read(at + LOCAL_BYTES, nameBytes + extraBytes);
   // Some tools pad local headers with bytes that are no field.
-  const extra = extraFields(rest.subarray(nameBytes)) ?? new Map();
+  const extra = extraFields(rest.subarray(nameBytes)) ?? [];
   const [bytes = 0, packedBytes = 0] = zip64Values(extra, [header.bytes, header.packedBytes]) ?? [
     header.bytes,
     header.packedBytes,
@@ -180,26 +194,25 @@ export async function readLocal(file: RandomAccess, at: number, limit: number): 
   return { ...header, bytes, packedBytes, name: rest.slice(0, nameBytes), extra, length };
 }
 
-/** Null where a field reaches past the end. The first of a kind counts. */
-function extraFields(bytes: Uint8Array): Map<number, Uint8Array> | null {
-  const fields = new Map<number, Uint8Array>();
+/** Null where a field reaches past the end. */
+function extraFields(bytes: Uint8Array): ExtraField[] | null {
+  const fields: ExtraField[] = [];
   const view = viewOf(bytes);
   let at = 0;
   while (at + 4 <= bytes.length) {
     const end = at + 4 + view.getUint16(at + 2, true);
     if (end > bytes.length) return null;
-    const id = view.getUint16(at, true);
-    if (!fields.has(id)) fields.set(id, bytes.slice(at + 4, end));
+    fields.push({ id: view.getUint16(at, true), bytes: bytes.slice(at + 4, end) });
     at = end;
   }
   return fields;
 }
 
 /** The values, those that are all ones read from the zip64 field in turn; null where it has too few. */
-function zip64Values(extra: ReadonlyMap<number, Uint8Array>, values: number[]): number[] | null {
+function zip64Values(extra: readonly ExtraField[], values: number[]): number[] | null {
   if (!values.includes(MAX32)) return values;
-  const field = extra.get(ZIP64);
-  const view = field === undefined ? null : viewOf(field);
+  const field = extra.find(({ id }) => id === ZIP64);
+  const view = field === undefined ? null : viewOf(field.bytes);
   let at = 0;
   const wide: number[] = [];
   for (const value of values) {

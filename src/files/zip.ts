@@ -5,7 +5,14 @@ import { type Archive, type ArchiveEntry, ArchiveError, type Content } from "./a
 import { ArchiveMeter } from "./archive-meter.ts";
 import { decompress, readAll, SourceFailure } from "./decompress.ts";
 import type { RandomAccess } from "./stored-object.ts";
-import { DEFLATED, type DirectoryEntry, digestOf, overlapping, STORED, ZipDirectory } from "./zip-directory.ts";
+import {
+  DEFLATED,
+  type DirectoryEntry,
+  digestOf,
+  overlapping,
+  STORED,
+  ZipDirectory,
+} from "./zip-directory.ts";
 import { entryName } from "./zip-names.ts";
 import { readLocal, type ZipHeader } from "./zip-records.ts";
 
@@ -55,7 +62,8 @@ async function openEntry(
   if (dataAt + listed.packedBytes + described > listed.end) throw overlapping();
   if (name.endsWith("/") || listed.fileType === DIRECTORY) return null;
   const read = () => readContent(file, listed, dataAt, name, meter);
-  return { number, name, special: specialOf(listed), read };
+  const verify = async () => void (await read());
+  return { number, name, special: specialOf(listed), read, verify };
 }
 
 function requireSame(local: ZipHeader, listed: DirectoryEntry, name: string): void {

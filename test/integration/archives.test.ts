@@ -1,23 +1,38 @@
+import { env } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
-import { gunzip } from "../../src/files/gunzip.ts";
-import { type ArchiveEntry, ArchiveError, readTarGz } from "../../src/files/tar.ts";
+import { ArchiveError, type Content } from "../../src/files/archive-entry.ts";
+import { decompress } from "../../src/files/decompress.ts";
+import { openTarGz } from "../../src/files/tar.ts";
 import { call, newWorkspace } from "../support/api.ts";
 import { gzip, type TestEntry, tar, tarGz } from "../support/archives.ts";
 import { finishedJob, jobFilesOf, storedPaths, type TestJob } from "../support/jobs.ts";
 
-async function upload(key: string, archive: Uint8Array<ArrayBuffer>, path?: string): Promise<TestJob> {
-  const query = path === undefined ? "" : `?path=${encodeURIComponent(path)}`;
-  const headers = { "content-type": "application/gzip", "content-length": `${archive.length}` };
-  const response = await call("POST", `/v1/files${query}`, { key, raw: archive, headers });
+const GZIP = "application/gzip";
+const ZIP = "application/zip";
+
+async function upload(
+  key: string,
+  archive: Uint8Array<ArrayBuffer>,
+  { type = GZIP, ...query }: { type?: string; path?: string; use_default_ignores?: string } = {},
+): Promise<TestJob> {
+  const headers = { "content-type": type, "content-length": `${archive.length}` };
+  const path = `/v1/files?${new URLSearchParams(query)}`;
+  const response = await call("POST", path, { key, raw: archive, headers });
   expect(response.status, await response.clone().text()).toBe(202);
   const { job } = await response.json<{ job: TestJob }>();
   expect(response.headers.get("location")).toBe(`/v1/jobs/${job.id}`);
   return await finishedJob(key, job.id);
 }
 
-async function entriesOf(packed: Uint8Array<ArrayBuffer>): Promise<ArchiveEntry[]> {
-  const entries: ArchiveEntry[] = [];
-  for await (const entry of readTarGz(new Blob([packed]).stream())) entries.push(entry);
+async function spooled(workspaceId: string): Promise<string[]> {
+  const { objects } = await env.BLOBS.list({ prefix: `ws/${workspaceId}/spool/` });
+  return objects.map(({ key }) => key);
+}
+
+async function entriesOf(packed: Uint8Array<ArrayBuffer>): Promise<{ name: string; content: Content }[]> {
+  const entries: { name: string; content: Content }[] = [];
+  const archive = openTarGz(async () => new Blob([packed]).stream());
+  for await (const { name, read } of archive.entries()) entries.push({ name, content: await read() });
   return entries;
 }
 
@@ -32,7 +47,7 @@ describe("POST /v1/files with a tar.gz", () => {
         ["src/日本語/файл.py", "x = 1\n"],
         [`src/${"deep-folder-name/".repeat(12)}long.md`, "# long\n"],
       ]),
-      "vendor/lib",
+      { path: "vendor/lib" },
     );
     expect(job).toMatchObject({
       kind: "archive",
@@ -122,13 +137,13 @@ describe("POST /v1/files with a tar.gz", () => {
     expect(job.error).toMatch(/damaged or truncated/);
   });
 
-  it("keeps what came before the damage", async () => {
-    const { key } = await newWorkspace();
+  it("takes nothing of an archive that is damaged anywhere, and keeps nothing of it", async () => {
+    const { id, key } = await newWorkspace();
     const bytes = await tar(manyFiles(200));
     bytes[190 * 1024 + 150] = 0x39;
     expect((await upload(key, await gzip(bytes))).status).toBe("failed");
-    const content = await call("GET", "/v1/files/content?path=f/150.ts", { key });
-    expect(await content.text()).toBe("export const v150 = 150;\n");
+    expect(await storedPaths(key)).toEqual([]);
+    expect(await spooled(id)).toEqual([]);
   });
 
   it("stops a bomb by its ratio", async () => {
@@ -153,10 +168,13 @@ describe("POST /v1/files with a tar.gz", () => {
       const response = await call("POST", `/v1/files${query}`, { key, raw, headers });
       return { status: response.status, code: (await response.json<{ code: string }>()).code };
     };
-    expect(await send(stream(), gz)).toEqual({ status: 411, code: "length_required" });
+    for (const type of [GZIP, ZIP]) {
+      const answer = await send(stream(), { "content-type": type });
+      expect(answer).toEqual({ status: 411, code: "length_required" });
+    }
     const huge = { ...gz, "content-length": `${95 * 1024 * 1024 + 1}` };
     expect(await send(archive, huge)).toEqual({ status: 413, code: "payload_too_large" });
-    expect((await send(archive, { "content-type": "application/zip" })).status).toBe(415);
+    expect((await send(archive, { "content-type": "application/x-tar" })).status).toBe(415);
     expect((await send(archive, { ...gz, "content-encoding": "gzip" })).status).toBe(415);
     expect(await send(archive, { ...gz, "content-length": `${archive.length}` }, "?path=../up")).toEqual({
       status: 400,
@@ -179,7 +197,7 @@ describe("POST /v1/files with a tar.gz", () => {
   });
 });
 
-describe("gunzip", () => {
+describe("decompress", () => {
   it("unpacks no further ahead than what is read, however well the archive is packed", async () => {
     const packed = await gzip(new Uint8Array(64 * 1024 * 1024));
     let taken = 0;
@@ -190,7 +208,7 @@ describe("gunzip", () => {
       }
     })();
     let [unpacked, ahead] = [0, 0];
-    for await (const bytes of gunzip(source)) {
+    for await (const bytes of decompress(source, "gzip")) {
       // What was taken is unpacked, and held until it is read.
       ahead = Math.max(ahead, (taken * 4096 * 64 * 1024 * 1024) / packed.length - unpacked);
       unpacked += bytes.length;
@@ -200,14 +218,14 @@ describe("gunzip", () => {
   });
 });
 
-describe("readTarGz", () => {
+describe("openTarGz", () => {
   it("reads back what other tars wrote, byte for byte, whatever the sizes", async () => {
     const sizes = [0, 1, 511, 512, 513, 65_535, 1024 * 1024];
     const entries = sizes.map(
       (size): TestEntry => [`f${size}`, crypto.getRandomValues(new Uint8Array(Math.min(size, 65_536)))],
     );
     const read = await entriesOf(await tarGz(entries));
-    expect(read.map((entry) => (entry.kind === "file" ? entry.bytes : null))).toEqual(
+    expect(read.map(({ content }) => (content.kind === "file" ? content.bytes : null))).toEqual(
       entries.map((entry) => (Array.isArray(entry) ? entry[1] : null)),
     );
   });
@@ -216,9 +234,8 @@ describe("readTarGz", () => {
     const content = new TextEncoder().encode("0123456789abcdef\n".repeat(150_000));
     const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", content));
     const [entry] = await entriesOf(await tarGz([["big", content]]));
-    expect(entry).toEqual({
-      kind: "large_file",
-      name: "big",
+    expect(entry?.content).toEqual({
+      kind: "large",
       size: content.length,
       sha256: [...digest].map((byte) => byte.toString(16).padStart(2, "0")).join(""),
     });
@@ -245,7 +262,7 @@ describe("readTarGz", () => {
       },
     });
     const reading = (async () => {
-      for await (const _ of readTarGz(source));
+      for await (const _ of openTarGz(async () => source).entries());
     })();
     await expect(reading).rejects.toThrow("the store went away");
     await expect(reading).rejects.not.toBeInstanceOf(ArchiveError);

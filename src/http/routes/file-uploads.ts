@@ -4,7 +4,7 @@ import { DevFlowError } from "../../core/errors.ts";
 import { LIMITS } from "../../core/limits.ts";
 import { parsePath, parseSelector } from "../../core/path.ts";
 import { hasScope } from "../../core/principal.ts";
-import { uploadArchive } from "../../files/archive.ts";
+import { ARCHIVE_TYPES, type ArchiveForm, uploadArchive } from "../../files/archive.ts";
 import { putFile } from "../../files/put-file.ts";
 import type { SyncUpload } from "../../files/sync-upload.ts";
 import { uploadMany } from "../../files/upload-many.ts";
@@ -87,7 +87,7 @@ export const fileUploadRoutes = [
     summary: "Store many files",
     description:
       "`multipart/form-data`: parts named `files`, each with a `filename`, its path below `?path=`; up to 1,000 " +
-      "files and 32 MiB. `application/gzip`: a tar.gz of up to 95 MiB, with Content-Length. What cannot be taken is " +
+      "files and 32 MiB. `application/zip` or `application/gzip` (tar.gz): an archive of up to 95 MiB, with Content-Length. What cannot be taken is " +
       "skipped, with its reason among the job's files.",
     tag: "Files",
     access: "index",
@@ -99,8 +99,8 @@ export const fileUploadRoutes = [
       use_default_ignores: useDefaultIgnoresQuery,
     }),
     rawBody: {
-      contentTypes: ["multipart/form-data", "application/gzip"],
-      description: "Files as parts, or a tar.gz.",
+      contentTypes: ["multipart/form-data", "application/zip", "application/gzip"],
+      description: "Files as parts, a zip or a tar.gz.",
     },
     responses: {
       200: { description: "Every file is there already.", schema: JobOrNullAnswerSchema },
@@ -109,10 +109,11 @@ export const fileUploadRoutes = [
     async handle(c, { query }) {
       const allowSecrets = maySendSecrets(c, query.allow_secrets);
       const useDefaultIgnores = usesDefaultIgnores(c, query.use_default_ignores);
-      const archive = mediaType(c.req.raw) === "application/gzip";
-      const jobId = archive
-        ? await takeArchive(c, query.path, { allowSecrets, useDefaultIgnores })
-        : await takeParts(c, query.path, { allowSecrets, useDefaultIgnores });
+      const form = ARCHIVE_TYPES[mediaType(c.req.raw) as keyof typeof ARCHIVE_TYPES] ?? null;
+      const jobId =
+        form === null
+          ? await takeParts(c, query.path, { allowSecrets, useDefaultIgnores })
+          : await takeArchive(c, query.path, { form, allowSecrets, useDefaultIgnores });
       if (jobId === null) return c.json({ job: null }, 200);
       const job = await viewJob(c.get("services"), workspaceOf(c).workspaceId, jobId);
       return c.json({ job: jobBody(job) }, 202, { location: jobLocation(jobId) });
@@ -161,7 +162,11 @@ interface UploadOptions {
   useDefaultIgnores: boolean;
 }
 
-async function takeArchive(c: AppContext, path: string | undefined, options: UploadOptions): Promise<string> {
+async function takeArchive(
+  c: AppContext,
+  path: string | undefined,
+  options: UploadOptions & { form: ArchiveForm },
+): Promise<string> {
   const request = c.req.raw;
   if (c.get("syncUpload") !== undefined) {
     throw new DevFlowError("invalid_request", "Sync-Id goes with single files and multipart bodies.");
@@ -172,7 +177,7 @@ async function takeArchive(c: AppContext, path: string | undefined, options: Upl
   }
   if (bytes > LIMITS.archiveBodyBytes) throw tooLarge(LIMITS.archiveBodyBytes);
   if (bytes === 0 || request.body === null) {
-    throw new DevFlowError("invalid_request", "The body is empty; send a tar.gz.");
+    throw new DevFlowError("invalid_request", `The body is empty; send a ${options.form}.`);
   }
   const upload = { folder: parseSelector(path), body: request.body, bytes, ...options };
   return await uploadArchive(c.get("services"), uploaderOf(c), upload);
