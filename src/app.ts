@@ -18,6 +18,7 @@ import { answerRoutes } from "./http/routes/answers.ts";
 import { authRoutes } from "./http/routes/auth.ts";
 import { checklistRoutes } from "./http/routes/checklist.ts";
 import { documentRoutes } from "./http/routes/document.ts";
+import { feedbackRoutes } from "./http/routes/feedback.ts";
 import { fileUploadRoutes } from "./http/routes/file-uploads.ts";
 import { fileRoutes } from "./http/routes/files.ts";
 import { healthRoutes } from "./http/routes/health.ts";
@@ -49,6 +50,7 @@ export const ROUTES: readonly Route[] = [
   ...jobRoutes,
   ...searchRoutes,
   ...answerRoutes,
+  ...feedbackRoutes,
   ...statsRoutes,
   ...securityEventRoutes,
   ...checklistRoutes(() => ROUTES),

@@ -28,6 +28,8 @@ export const LIMITS = {
   pathBytes: 1024,
   pathSegments: 64,
   queryCharacters: 2000,
+  /** Code to find the like of: no model reads more at once. */
+  similarCharacters: 32_768,
   searchResults: 50,
   /** Sources of one answer. */
   answerSources: 50,

@@ -318,3 +318,26 @@ export const attestations = sqliteTable("attestations", {
   at: integer().notNull(),
   detail: text(),
 });
+
+/** What users said of results. The place is kept with it: the chunk's id ends with its next change. */
+export const feedback = sqliteTable(
+  "feedback",
+  {
+    /** Sorts by time. */
+    id: text().primaryKey(),
+    workspaceId: text("workspace_id").notNull(),
+    chunkId: text("chunk_id").notNull(),
+    path: text().notNull(),
+    startLine: integer("start_line").notNull(),
+    endLine: integer("end_line").notNull(),
+    query: text().notNull(),
+    rating: text().$type<"up" | "down">().notNull(),
+    comment: text(),
+    keyId: text("key_id").notNull(),
+    createdAt: integer("created_at").notNull(),
+  },
+  (t) => [
+    index("feedback_workspace").on(t.workspaceId, t.id),
+    index("feedback_chunk").on(t.workspaceId, t.chunkId, t.id),
+  ],
+);

@@ -10,6 +10,7 @@ import { narrowed, type ParsedQuery, parseQuery } from "./query-syntax.ts";
 import { rankLexical, rankSymbols, rankVectors } from "./rank.ts";
 import { type QueryTerms, REFINED, refine } from "./refine.ts";
 import { type Found, type Page, pageOf } from "./results.ts";
+import { packed, resumed } from "./shown.ts";
 import { denseEvidence, lexicalEvidence } from "./strength.ts";
 import { symbolName } from "./symbol-name.ts";
 import { stateOf, type VectorLegDeps, vectorLeg } from "./vector-leg.ts";
@@ -67,8 +68,9 @@ export async function search(
 ): Promise<SearchResult> {
   const parsed = query.verbatim ? asItIs(query.text) : parseQuery(query.text);
   const scope = await cursorScope(workspaceId, query);
-  const [offset, askedDepth] =
-    query.cursor === null ? [0, DEPTH] : await deps.cursors.open(scope, query.cursor);
+  const [shownBefore, askedDepth] =
+    query.cursor === null ? ["", DEPTH] : await deps.cursors.open(scope, query.cursor);
+  const shown = String(shownBefore);
   const index = deps.workspaceIndex(workspaceId);
   const filter = narrowed(query.filter, parsed);
   const plan = planOf(query, parsed);
@@ -83,7 +85,7 @@ export async function search(
 
   let depth = Number(askedDepth);
   for (;;) {
-    const texts = Math.min(depth, (Number(offset) + query.limit) * TEXTS_PER_RESULT);
+    const texts = Math.min(depth, query.limit * TEXTS_PER_RESULT + shown.length);
     const asked = {
       match: filter === null ? null : plan.match,
       terms: plan.terms,
@@ -98,21 +100,16 @@ export async function search(
       meaningLeg(depth),
       state,
     ]);
-    const page = await deps.measure("fuse", async () => {
+    const { page, ranking } = await deps.measure("fuse", async () => {
       const fetchChunks = beside(answer.chunks, (ids) => index.chunks(ids, plan.exclude));
-      const ranking = plan.ranked(answer, meaning, meaning === null ? "" : deps.embedder.model);
+      const ranked = plan.ranked(answer, meaning, meaning === null ? "" : deps.embedder.model);
       const terms = meaning === null ? null : plan.refinedBy(answer);
-      return pageOf(
-        terms === null ? ranking : await refined(ranking, terms, fetchChunks),
-        {
-          offset: Number(offset),
-          limit: query.limit,
-          minScore: query.minScore,
-          maxTokens: query.maxTokens,
-          path: asked.filter.path,
-        },
-        fetchChunks,
-      );
+      const best = terms === null ? ranked : await refined(ranked, terms, fetchChunks);
+      const { ranking, offset } = resumed(best, shown);
+      const { limit, minScore, maxTokens } = query;
+      const { path } = asked.filter;
+      const request = { offset, limit, minScore, maxTokens, path };
+      return { page: await pageOf(ranking, request, fetchChunks), ranking };
     });
     const hits = answer.lexical.length + answer.symbols.length;
     // An approximate index may give fewer than it holds.
@@ -123,7 +120,10 @@ export async function search(
     }
     return {
       found: page.found.map((hit) => ({ ...hit, highlights: highlightsOf(hit.chunk.text, plan.stems) })),
-      nextCursor: page.nextOffset === null ? null : await deps.cursors.sign(scope, [page.nextOffset, depth]),
+      nextCursor:
+        page.nextOffset === null
+          ? null
+          : await deps.cursors.sign(scope, [packed(ranking, page.nextOffset, shown), depth]),
       truncated: page.truncated,
       index: { files: answer.files, pendingFiles: pending, updatedAtMs: answer.updatedAtMs },
       degraded: meaning === null ? ["vector"] : [],
@@ -157,8 +157,9 @@ interface Plan {
   refinedBy(answer: IndexAnswer): QueryTerms | null;
 }
 
-function planOf({ mode }: SearchQuery, { text, phrases, excluded }: ParsedQuery): Plan {
-  const { match, stems } = lexicalQuery(text);
+function planOf({ mode, verbatim }: SearchQuery, { text, phrases, excluded }: ParsedQuery): Plan {
+  // Code of which the like is looked for holds all words of its kind: nothing would stand out.
+  const { match, stems } = verbatim ? { match: null, stems: new Set<string>() } : lexicalQuery(text);
   const exclude = exclusionOf(excluded);
   if (mode === "symbol") {
     const symbol = symbolName(text);

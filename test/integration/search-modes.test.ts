@@ -317,3 +317,112 @@ describe("mode regex", () => {
     expect(marked(await regex(workspace, "😀+"))).toEqual([["😀😀😀"]]);
   });
 });
+
+describe("paging while files come in", () => {
+  it("repeats no chunk in any mode", async () => {
+    const workspace = await indexed(
+      Object.fromEntries(
+        Array.from({ length: 8 }, (_, i) => [`f${i}.ts`, `export const pool${i} = connect(${i});`]),
+      ),
+    );
+    for (const mode of ["hybrid", "semantic", "lexical", "symbol"]) {
+      const query = { query: mode === "symbol" ? "pool" : "connect pool", mode, limit: 3 };
+      const seen: string[] = [];
+      let cursor: string | null = null;
+      do {
+        const page: Answer = await found(workspace, { ...query, ...(cursor ? { cursor } : {}) });
+        seen.push(...page.results.map(({ path }) => path));
+        cursor = page.next_cursor;
+        const { jobId, files } = await acceptFiles(deps, workspace.id, {
+          [`new-${mode}-${seen.length}.ts`]: "connect pool connect pool",
+        });
+        await indexFiles(deps, { kind: "index", workspaceId: workspace.id, jobId, files });
+      } while (cursor !== null && seen.length < 60);
+      expect(new Set(seen).size).toBe(seen.length);
+      if (mode !== "symbol") expect(seen.filter((path) => path.startsWith("f")).length).toBe(8);
+    }
+  });
+});
+
+describe("POST /v1/similar", () => {
+  const CODE = "def arithmetic_mean(values):\n    return sum(values) / len(values)\n";
+
+  it("finds code like the code given, keeps to its filters, and reads no operator in it", async () => {
+    const workspace = await indexed({
+      "stats/mean.py": CODE,
+      "net/retry.ts": "export async function retry() {\n  await sleep(delay);\n}\n",
+    });
+    const similar = (body: object) => found(workspace, body, "/v1/similar");
+    const answer = await similar({ code: CODE, language: "python" });
+    expect(answer).toMatchObject({ mode: "semantic", query: CODE, index: { files: 2 } });
+    expect(answer.results[0]).toMatchObject({ path: "stats/mean.py", highlights: [] });
+    expect(answer.results[0]?.score).toBeGreaterThan(answer.results[1]?.score ?? 1);
+    expect(paths(await similar({ code: CODE, languages: ["typescript"] }))).toEqual(["net/retry.ts"]);
+    expect(paths(await similar({ code: CODE, path: "net" }))).toEqual(["net/retry.ts"]);
+    expect(paths(await similar({ code: CODE, min_score: 0.99 })).length).toBeLessThan(2);
+    expect(paths(await similar({ code: 'x -y path:../z "open', limit: 1 }))).toHaveLength(1);
+  });
+
+  it.each([
+    {},
+    { code: " " },
+    { code: "x".repeat(32_769) },
+    { code: "x", limit: 51 },
+    { code: "x", mode: "regex" },
+  ])("refuses a body such as %j", async (body) => {
+    expect((await ask(await newWorkspace(), body, "/v1/similar")).status).toBe(400);
+  });
+});
+
+describe("feedback", () => {
+  const listed = (workspace: TestWorkspace, query = "") =>
+    call("GET", `/v1/feedback${query}`, { key: workspace.key }).then((response) =>
+      response.json<{ items: Record<string, unknown>[]; next_cursor: string | null }>(),
+    );
+
+  it("is kept with query and place, and listed newest first, by chunk or all", async () => {
+    const workspace = await holding({ "src/a.ts": ["needle one", "needle two"] });
+    const { results } = await found(workspace, { query: "needle", mode: "lexical" });
+    const [first, second] = results.map(({ chunk_id }) => chunk_id);
+    const rate = (body: object) => ask(workspace, body, "/v1/feedback");
+    const given = await rate({ chunk_id: first, query: "needle", rating: "up" });
+    expect(given.status).toBe(201);
+    expect(await given.json()).toMatchObject({
+      chunk_id: first,
+      path: "src/a.ts",
+      rating: "up",
+      comment: null,
+    });
+    await rate({ chunk_id: second, query: "needle", rating: "down", comment: "not ü" });
+    expect((await listed(workspace)).items.map(({ chunk_id }) => chunk_id)).toEqual([second, first]);
+    expect((await listed(workspace, `?chunk_id=${second}`)).items).toMatchObject([
+      { query: "needle", rating: "down", comment: "not ü", start_line: 11, end_line: 20 },
+    ]);
+    const page = await listed(workspace, "?limit=1");
+    const next = await listed(workspace, `?limit=1&cursor=${page.next_cursor}`);
+    expect(next.items).toMatchObject([{ chunk_id: first }]);
+    expect(next.next_cursor).toBeNull();
+    // It outlives the chunk, whose place it keeps.
+    await deps.workspaceIndex(workspace.id).remove([{ path: "src/a.ts", generation: 9 }]);
+    expect((await listed(workspace)).items).toHaveLength(2);
+    expect((await rate({ chunk_id: first, query: "needle", rating: "up" })).status).toBe(404);
+  });
+
+  it("knows no chunk and no feedback of another workspace", async () => {
+    const [mine, other] = [await holding({ "a.ts": ["needle"] }), await newWorkspace()];
+    const [hit] = (await found(mine, { query: "needle", mode: "lexical" })).results;
+    const body = { chunk_id: hit?.chunk_id, query: "needle", rating: "up" };
+    const refused = await ask(other, body, "/v1/feedback");
+    expect(refused.status).toBe(404);
+    expect(await refused.json()).toMatchObject({ code: "not_found" });
+    expect((await ask(mine, body, "/v1/feedback")).status).toBe(201);
+    expect((await listed(other)).items).toEqual([]);
+    for (const bad of [
+      { ...body, rating: "maybe" },
+      { ...body, query: "" },
+      { ...body, stars: 5 },
+    ]) {
+      expect((await ask(mine, bad, "/v1/feedback")).status).toBe(400);
+    }
+  });
+});

@@ -3,7 +3,7 @@ import { type SearchResult, search } from "../../search/search.ts";
 import { searchPattern } from "../../search/search-pattern.ts";
 import { type AppContext, workspaceOf } from "../context.ts";
 import { defineRoute } from "../route.ts";
-import { SearchAnswerSchema, SearchRequestSchema } from "../schemas/search.ts";
+import { SearchAnswerSchema, SearchRequestSchema, SimilarRequestSchema } from "../schemas/search.ts";
 
 export const searchRoutes = [
   defineRoute({
@@ -45,6 +45,38 @@ export const searchRoutes = [
       return c.json({
         query: body.query,
         mode,
+        ...resultBody(result),
+        took_ms: services.now() - startedAt,
+      });
+    },
+  }),
+  defineRoute({
+    method: "post",
+    path: "/v1/similar",
+    summary: "Find code like a piece of code",
+    description:
+      "By meaning alone; an exact copy scores near 1. The code is read as it is: it holds no operators.",
+    tag: "Search",
+    access: "search",
+    limit: "search",
+    body: { schema: SimilarRequestSchema },
+    responses: { 200: { description: "Results, most alike first.", schema: SearchAnswerSchema } },
+    async handle(c, { body }) {
+      const services = c.get("services");
+      const startedAt = services.now();
+      const result = await search(searchDeps(c), workspaceOf(c).workspaceId, {
+        text: body.code,
+        mode: "semantic",
+        verbatim: true,
+        filter: { path: parseSelector(body.path), languages: body.languages, extensions: [], kinds: [] },
+        limit: body.limit,
+        minScore: body.min_score,
+        maxTokens: null,
+        cursor: body.cursor ?? null,
+      });
+      return c.json({
+        query: body.code,
+        mode: "semantic",
         ...resultBody(result),
         took_ms: services.now() - startedAt,
       });

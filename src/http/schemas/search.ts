@@ -46,6 +46,25 @@ export const SearchRequestSchema = z
   })
   .openapi("SearchRequest");
 
+export const SimilarRequestSchema = z
+  .strictObject({
+    code: z
+      .string()
+      .min(1)
+      .max(LIMITS.similarCharacters)
+      .refine((value) => value.trim() !== "", "Nothing but white space.")
+      .meta({ description: "Code to find the like of.", example: "for attempt in range(3):\n    try: ..." }),
+    language: language
+      .optional()
+      .meta({ description: "Of the code, for the record; results may be of any." }),
+    limit: z.int().min(1).max(LIMITS.searchResults).default(10),
+    path: z.string().max(16_384).optional().meta({ description: "A file, or a folder with all below it." }),
+    languages: z.array(language).max(50).default([]),
+    min_score: z.number().min(0).max(1).default(0),
+    cursor: z.string().min(1).max(4096).optional(),
+  })
+  .openapi("SimilarRequest");
+
 export const SearchResultSchema = z
   .object({
     chunk_id: z.string(),
