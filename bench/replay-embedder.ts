@@ -7,8 +7,9 @@ const DIMENSIONS = 384;
 /**
  * Answers `/v1/embeddings` at once with vectors derived from the text's hash, so that a measurement of
  * indexing leaves the model's time out. The vectors mean nothing; they are as large as real ones.
+ * @param queriesTo a real embedding server, which then answers requests of one text: those of searches.
  */
-export async function startReplayEmbedder(): Promise<{ url: string; stop(): void }> {
+export async function startReplayEmbedder(queriesTo?: string): Promise<{ url: string; stop(): void }> {
   const server: Server = createServer(async (request, response) => {
     const parts: Buffer[] = [];
     for await (const part of request) parts.push(part as Buffer);
@@ -16,11 +17,17 @@ export async function startReplayEmbedder(): Promise<{ url: string; stop(): void
       response.end(JSON.stringify({ object: "list", data: [] }));
       return;
     }
-    const { input, model } = JSON.parse(Buffer.concat(parts).toString()) as {
-      input: string | string[];
-      model: string;
-    };
+    const body = Buffer.concat(parts).toString();
+    const { input, model } = JSON.parse(body) as { input: string | string[]; model: string };
     const texts = Array.isArray(input) ? input : [input];
+    if (queriesTo !== undefined && texts.length === 1) {
+      const headers = { "content-type": "application/json" };
+      const real = await fetch(`${queriesTo}/embeddings`, { method: "POST", headers, body });
+      response.statusCode = real.status;
+      response.setHeader("content-type", "application/json");
+      response.end(await real.text());
+      return;
+    }
     response.setHeader("content-type", "application/json");
     response.end(
       JSON.stringify({

@@ -9,10 +9,11 @@ import { startOtherWorker } from "./other-worker.ts";
 import { startReplayEmbedder } from "./replay-embedder.ts";
 import { measureRate } from "./request-rate.ts";
 import { measureSearch } from "./search-latency.ts";
+import { measureSearchSizes } from "./search-sizes.ts";
 import { zodSources } from "./sources.ts";
 
 /**
- * `npm run bench [-- index search rates]`: prints ratios, each measured within this run against a reference on this machine, and exits 1
+ * `npm run bench [-- index search rates 1k 10k 100k]`: prints ratios, each measured within this run against a reference on this machine, and exits 1
  * where one misses its goal. Absolute figures depend on the machine; ratios far less.
  */
 const SEARCHES = 110;
@@ -23,9 +24,21 @@ const wanted = (row: string) => only.size === 0 || only.has(row);
 
 const folder = mkdtempSync(join(tmpdir(), "devflow-bench-"));
 const rows: Row[] = [];
+/** Only where asked for: filling 100,000 chunks takes minutes. */
+const sizes: number[] = [];
 try {
   if (wanted("index")) rows.push(await indexing());
   if (wanted("search") || wanted("rates")) rows.push(...(await searchAndRates()));
+  for (const [name, chunks] of [
+    ["1k", 1_000],
+    ["10k", 10_000],
+    ["100k", 100_000],
+  ] as const) {
+    if (only.has(name)) sizes.push(chunks);
+  }
+  if (sizes.length > 0) {
+    rows.push(...(await measureSearchSizes(folder, sizes, questions().slice(0, 60), UNLIMITED)));
+  }
   console.log(`\n${table(rows)}`);
   process.exitCode = rows.every(meets) ? 0 : 1;
 } finally {
@@ -63,7 +76,7 @@ async function searchAndRates(): Promise<Row[]> {
     const files = zodSources().filter(({ path }) => !path.includes("/tests/") && !path.includes("/locales/"));
     const job = await client.upload(files);
     if (job !== null) await client.finished(job.id);
-    const search = wanted("search") ? await measureSearch(stack, questions()) : [];
+    const search = wanted("search") ? (await measureSearch(stack, questions())).rows : [];
     if (!wanted("rates")) return search;
     console.log("request rates …");
     return [...search, ...(await rates(stack.url, stack.apiKey))];

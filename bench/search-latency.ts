@@ -16,7 +16,11 @@ const WARM_UP = 10;
  * Search over HTTP against the least that a search by meaning must do: embed the query, ask Chroma.
  * The two take turns, query by query, and neither repeats a text, so caches serve nobody.
  */
-export async function measureSearch(target: SearchTarget, queries: readonly string[]): Promise<Row[]> {
+export async function measureSearch(
+  target: SearchTarget,
+  queries: readonly string[],
+  what = `${queries.length - WARM_UP} queries`,
+): Promise<{ rows: Row[]; lexicalMs: number[] }> {
   const client = new Client(target.url, target.apiKey);
   const { hostname, port } = new URL(target.chromaUrl);
   const [collection] = await new ChromaClient({
@@ -26,27 +30,53 @@ export async function measureSearch(target: SearchTarget, queries: readonly stri
   }).listCollections();
   if (collection === undefined) throw new Error("nothing is indexed");
   const ours: number[] = [];
+  const inWorker: number[] = [];
+  const lexicalMs: number[] = [];
   const direct: number[] = [];
   for (const [i, query] of queries.entries()) {
     const both = [
-      async () => ours.push(await timed(() => client.json("POST", "/v1/search", { query, limit: RESULTS }))),
+      async () => {
+        const { ms, timing } = await searched(client, query);
+        ours.push(ms);
+        inWorker.push(timing("total"));
+        lexicalMs.push(timing("lexical"));
+      },
       async () =>
         direct.push(await timed(() => embedAndQuery(target.embeddingsUrl, collection, `${query}?`))),
     ];
     for (const run of i % 2 === 0 ? both : both.reverse()) await run();
   }
-  ours.splice(0, WARM_UP);
-  direct.splice(0, WARM_UP);
-  return [0.5, 0.95].map((p) => {
-    const [a, b] = [percentile(ours, p), percentile(direct, p)];
+  for (const samples of [ours, inWorker, lexicalMs, direct]) samples.splice(0, WARM_UP);
+  const row = (whose: string, samples: number[], p: number): Row => {
+    const [a, b] = [percentile(samples, p), percentile(direct, p)];
     return {
-      what: `search p${p * 100}, hybrid, ${ours.length} queries`,
+      what: `search p${p * 100}, hybrid, ${what}${whose}`,
       ours: `${a.toFixed(1)} ms`,
       reference: `${b.toFixed(1)} ms (embed + direct query)`,
       ratio: a / b,
-      goal: { atMost: p === 0.5 ? 1.5 : 2 },
+      goal: { atMost: p === 0.5 ? 1.3 : 1.5 },
     };
+  };
+  // A deployed Worker has no hops of the local runtime before it: both are told.
+  const rows = [0.5, 0.95].flatMap((p) => [
+    row("", ours, p),
+    row(", within the Worker (Server-Timing total)", inWorker, p),
+  ]);
+  return { rows, lexicalMs };
+}
+
+async function searched(client: Client, query: string) {
+  const started = performance.now();
+  const response = await fetch(`${client.url}/v1/search`, {
+    method: "POST",
+    headers: { authorization: `Bearer ${client.key}`, "content-type": "application/json" },
+    body: JSON.stringify({ query, limit: RESULTS }),
   });
+  const text = await response.text();
+  if (!response.ok) throw new Error(`POST /v1/search: ${response.status} ${text.slice(0, 500)}`);
+  const phases = response.headers.get("server-timing") ?? "";
+  const timing = (phase: string) => Number(new RegExp(`${phase};dur=([\\d.]+)`).exec(phases)?.[1] ?? 0);
+  return { ms: performance.now() - started, timing };
 }
 
 async function timed(work: () => Promise<unknown>): Promise<number> {

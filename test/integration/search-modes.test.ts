@@ -1,8 +1,11 @@
-import { describe, expect, it } from "vitest";
+import { eq } from "drizzle-orm";
+import { describe, expect, inject, it } from "vitest";
+import { workspaces } from "../../src/db/schema.ts";
 import { indexFiles } from "../../src/indexing/index-files.ts";
-import type { SearchResult } from "../../src/search/search.ts";
+import { type SearchDeps, type SearchResult, search } from "../../src/search/search.ts";
 import { searchPattern } from "../../src/search/search-pattern.ts";
 import { call, newWorkspace, type TestWorkspace } from "../support/api.ts";
+import { appWith } from "../support/app.ts";
 import { acceptFiles, services } from "../support/indexing.ts";
 import { bringIn, type TestChunk } from "../support/workspace-index.ts";
 
@@ -260,7 +263,6 @@ describe("mode regex", () => {
       i % 5 === 4 ? `needle ${i}` : `lorem ipsum ${"x".repeat(i)}`,
     );
     const workspace = await holding({ "a.txt": texts.slice(0, 7), "b.txt": texts.slice(7) });
-    const search = { ...deps, memory: deps.searchMemory, vectorTimeoutMs: 1, measure: unmeasured };
     const filter = { path: null, languages: [], extensions: [], kinds: [] };
     const options = { caseSensitive: true, multiline: false };
     const query = { text: "\\w \\d", filter, limit: 10, minScore: 0, maxTokens: null, options };
@@ -268,7 +270,7 @@ describe("mode regex", () => {
     let cursor: string | null = null;
     let pages = 0;
     do {
-      const page: SearchResult = await searchPattern(search, workspace.id, { ...query, cursor }, 40);
+      const page: SearchResult = await searchPattern(searchDeps(), workspace.id, { ...query, cursor }, 40);
       found.push(...page.found.map(({ chunk }) => chunk.text));
       cursor = page.nextCursor;
       expect(page.truncated).toBe(cursor !== null);
@@ -426,3 +428,85 @@ describe("feedback", () => {
     }
   });
 });
+
+describe("the vector leg", () => {
+  const QUERY = {
+    text: "connection pool",
+    mode: "hybrid" as const,
+    filter: { path: null, languages: [], extensions: [], kinds: [] },
+    limit: 5,
+    minScore: 0,
+    maxTokens: null,
+    cursor: null,
+  };
+  const POOL = { "pool.ts": "export class ConnectionPool {\n  acquire() {}\n}\n" };
+
+  it("embeds a query once for each workspace, whatever its white space", async () => {
+    const [mine, other] = [await indexed(POOL), await indexed(POOL)];
+    let embedded = 0;
+    const counting: SearchDeps = {
+      ...searchDeps(),
+      embedderFor(id, tokens) {
+        embedded++;
+        return deps.embedderFor(id, tokens);
+      },
+    };
+    await search(counting, mine.id, QUERY);
+    await search(counting, mine.id, { ...QUERY, text: " connection\n pool " });
+    expect(embedded).toBe(1);
+    await search(counting, other.id, QUERY);
+    expect(embedded).toBe(2);
+  });
+
+  it("asks again where the collection was replaced since the row was read", async () => {
+    const workspace = await indexed(POOL);
+    const where = eq(workspaces.id, workspace.id);
+    const [row] = await deps.db.select().from(workspaces).where(where);
+    await search(searchDeps(), workspace.id, QUERY);
+    const name = `replaced-${workspace.id}`;
+    const collectionId = await deps.vectors.openCollection(name, {});
+    await deps.db.update(workspaces).set({ collectionId }).where(where);
+    const moved = await search(searchDeps(), workspace.id, QUERY);
+    expect(moved.degraded).toEqual([]);
+    expect(moved.found.map(({ ranks }) => ranks.vector)).toEqual([null]);
+    await deps.db
+      .update(workspaces)
+      .set({ collectionId: row?.collectionId ?? null })
+      .where(where);
+    await deps.vectors.deleteCollection(name);
+    const back = await search(searchDeps(), workspace.id, QUERY);
+    expect(back.found.map(({ ranks }) => ranks.vector)).toEqual([1]);
+  });
+
+  it.each(["CHROMA_URL", "OPENAI_BASE_URL"])(
+    "is given up in time where %s is silent, and not waited for at all after three times",
+    async (setting) => {
+      const workspace = await indexed(POOL);
+      const app = appWith({ [setting]: inject("silentUrl" as never), SEARCH_VECTOR_TIMEOUT_MS: "700" });
+      const ask = async (mode: string) => {
+        const response = await app.fetch("/v1/search", {
+          method: "POST",
+          headers: { authorization: `Bearer ${workspace.key}`, "content-type": "application/json" },
+          body: JSON.stringify({ query: "connection pool", mode }),
+        });
+        return { response, body: await response.json<Answer & { degraded?: string[]; took_ms: number }>() };
+      };
+      for (let i = 0; i < 4; i++) {
+        const { response, body } = await ask("hybrid");
+        expect(response.status).toBe(200);
+        expect(body.degraded).toEqual(["vector"]);
+        expect(paths(body)).toEqual(["pool.ts"]);
+        if (i < 3) expect(body.took_ms).toBeGreaterThanOrEqual(690);
+        else expect(body.took_ms).toBeLessThan(690);
+      }
+      const { response, body } = await ask("semantic");
+      expect(response.status).toBe(503);
+      expect(body).toMatchObject({ code: "upstream_unavailable" });
+      expect(Number(response.headers.get("retry-after"))).toBeGreaterThan(0);
+    },
+  );
+});
+
+function searchDeps(): SearchDeps {
+  return { ...deps, memory: deps.searchMemory, vectorTimeoutMs: 20_000, measure: unmeasured };
+}

@@ -1,5 +1,7 @@
+import { once } from "node:events";
 import { existsSync, readFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
+import { type AddressInfo, createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestProject } from "vitest/node";
@@ -40,7 +42,12 @@ export default async function setup(project: TestProject) {
   };
   let proxy: CountingProxy | null = null;
   let chat: StandInChat | null = null;
+  /** Takes connections, and never answers. */
+  const held = new Set<Socket>();
+  const silent = createServer((socket) => held.add(socket.on("error", () => {})));
   const stop = async () => {
+    for (const socket of held) socket.destroy();
+    silent.close();
     await proxy?.stop();
     await chat?.stop();
     await Promise.all(children.map((child) => child.stop()));
@@ -53,6 +60,12 @@ export default async function setup(project: TestProject) {
     project.provide("embeddingsUrl" as never, proxy.url as never);
     chat = await startStandInChat();
     project.provide("chatUrl" as never, chat.url as never);
+    silent.listen(0, "127.0.0.1");
+    await once(silent, "listening");
+    project.provide(
+      "silentUrl" as never,
+      `http://127.0.0.1:${(silent.address() as AddressInfo).port}` as never,
+    );
     project.provide("naughtyStrings" as never, naughtyStrings() as never);
     project.provide("traversalPaths" as never, traversalPaths() as never);
     return stop;
