@@ -2,6 +2,8 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { startStack } from "../scripts/stack/start-stack.ts";
+import { startStandInChat } from "../test/support/stand-in-chat.ts";
+import { measureAsk } from "./ask-stream.ts";
 import { Client } from "./client.ts";
 import { meets, type Row, table } from "./figures.ts";
 import { measureIndexing } from "./index-throughput.ts";
@@ -13,10 +15,11 @@ import { measureSearchSizes } from "./search-sizes.ts";
 import { zodSources } from "./sources.ts";
 
 /**
- * `npm run bench [-- index search rates 1k 10k 100k]`: prints ratios, each measured within this run against a reference on this machine, and exits 1
+ * `npm run bench [-- index search rates ask 1k 10k 100k]`: prints ratios, each measured within this run against a reference on this machine, and exits 1
  * where one misses its goal. Absolute figures depend on the machine; ratios far less.
  */
 const SEARCHES = 110;
+const ASKED = 45;
 const UNLIMITED = { RATE_LIMIT_MULTIPLIER: "100000", LOG_LEVEL: "warning" };
 
 const only = new Set(process.argv.slice(2));
@@ -39,6 +42,7 @@ try {
   if (sizes.length > 0) {
     rows.push(...(await measureSearchSizes(folder, sizes, questions().slice(0, 60), UNLIMITED)));
   }
+  if (wanted("ask")) rows.push(...(await asking()));
   console.log(`\n${table(rows)}`);
   process.exitCode = rows.every(meets) ? 0 : 1;
 } finally {
@@ -65,6 +69,24 @@ async function indexing(): Promise<Row> {
   } finally {
     await stack.stop();
     replay.stop();
+  }
+}
+
+async function asking(): Promise<Row[]> {
+  console.log("asking …");
+  const chat = await startStandInChat();
+  const model = { OPENAI_CHAT_BASE_URL: chat.url, OPENAI_CHAT_MODEL: "stand-in" };
+  const settings = { ...UNLIMITED, ...model };
+  const stack = await startStack({ stateFolder: join(folder, "asking"), port: 0, settings });
+  try {
+    const client = new Client(stack.url, stack.apiKey);
+    const files = zodSources().filter(({ path }) => path.startsWith("v4/core/") && !path.includes("/tests/"));
+    const job = await client.upload(files);
+    if (job !== null) await client.finished(job.id);
+    return await measureAsk(stack, chat, questions().slice(0, ASKED));
+  } finally {
+    await stack.stop();
+    await chat.stop();
   }
 }
 

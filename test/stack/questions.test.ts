@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Client } from "../../bench/client.ts";
 import { zodSources } from "../../bench/sources.ts";
 import { type Stack, startStack } from "../../scripts/stack/start-stack.ts";
+import { type StandInChat, startStandInChat } from "../support/stand-in-chat.ts";
 
 /**
  * Questions on the sources of the npm package zod, written from its file names before any search was tried, with
@@ -29,6 +30,39 @@ const QUESTIONS: readonly [question: string, answers: string[]][] = [
   ["the standard schema interface", ["v4/core/standard-schema.ts", "v3/standard-schema.ts"]],
 ];
 const ENOUGH = 8;
+
+/** Questions for answers, written the same way; nine of ten must have such a file among the sources of the prompt. */
+const ASKED: readonly [question: string, files: string[]][] = [
+  [
+    "How is a schema turned into a JSON Schema document, and what happens with recursive ones?",
+    ["v4/core/to-json-schema.ts", "v4/core/json-schema-processors.ts", "v4/core/json-schema-generator.ts"],
+  ],
+  ["Where do the patterns for email addresses and UUIDs stand?", ["v4/core/regexes.ts"]],
+  [
+    "How can I flatten a ZodError into messages by field?",
+    ["v4/core/errors.ts", "v4/classic/errors.ts", "v3/ZodError.ts"],
+  ],
+  ["Which file holds the German error messages?", ["v4/locales/de.ts"]],
+  [
+    "How does coercion of input to a number work?",
+    ["v4/classic/coerce.ts", "v4/mini/coerce.ts", "v3/types.ts", "v4/core/schemas.ts"],
+  ],
+  ["What does the global registry do, and how is metadata added to it?", ["v4/core/registries.ts"]],
+  [
+    "How are minimum and maximum length checked?",
+    ["v4/core/checks.ts", "v4/classic/checks.ts", "v4/core/schemas.ts", "v3/types.ts"],
+  ],
+  [
+    "What is the difference between parse and safeParse?",
+    ["v4/core/parse.ts", "v4/classic/parse.ts", "v3/types.ts"],
+  ],
+  [
+    "Which interface does a schema implement for the Standard Schema specification?",
+    ["v4/core/standard-schema.ts", "v3/standard-schema.ts"],
+  ],
+  ["How is a zod schema built from a JSON Schema?", ["v4/classic/from-json-schema.ts"]],
+];
+const ENOUGH_SOURCES = 9;
 /** Some 8,000 chunks, at what the slowest machine of a shared pool embeds. */
 const INDEXING_MS = 600_000;
 
@@ -36,18 +70,31 @@ interface Answer {
   results: { path: string; start_line: number; end_line: number }[];
 }
 
+interface Asked {
+  sources: { path: string }[];
+  citations: { path: string; start_line: number; end_line: number }[];
+}
+
 let folder: string;
 let stack: Stack;
 let client: Client;
+let chat: StandInChat;
 
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), "devflow-questions-"));
-  stack = await startStack({ stateFolder: folder, port: 0, settings: { LOG_LEVEL: "warning" } });
+  chat = await startStandInChat();
+  const settings = {
+    LOG_LEVEL: "warning",
+    OPENAI_CHAT_BASE_URL: chat.url,
+    OPENAI_CHAT_MODEL: "stand-in",
+  };
+  stack = await startStack({ stateFolder: folder, port: 0, settings });
   client = new Client(stack.url, stack.apiKey);
 });
 
 afterAll(async () => {
   await stack?.stop();
+  await chat?.stop();
   rmSync(folder, { recursive: true, force: true });
 });
 
@@ -74,6 +121,45 @@ describe("real code through the API", () => {
       }),
     );
     expect(found.filter(Boolean).length).toBeGreaterThanOrEqual(ENOUGH);
+  });
+
+  it("answers as a stream, and each citation opens to the lines that the model was shown", async () => {
+    const marker = "askok00000001";
+    const response = await fetch(`${stack.url}/v1/ask`, {
+      method: "POST",
+      headers: { authorization: `Bearer ${stack.apiKey}`, "content-type": "application/json" },
+      body: JSON.stringify({ question: `How is an email address validated? ${marker}`, stream: true }),
+    });
+    expect(response.headers.get("content-type")).toBe("text/event-stream");
+    const events = (await response.text()).split("\n\n").filter((block) => block.startsWith("event: "));
+    expect(events.map((block) => block.split("\n")[0]?.slice(7)).join(" ")).toMatch(
+      /^sources( delta)+ done$/,
+    );
+    const done = JSON.parse(/^data: (.*)$/m.exec(events.at(-1) ?? "")?.[1] ?? "{}") as Asked;
+    expect(done.citations.length).toBeGreaterThan(0);
+    const prompt = chat.calls(marker)[0]?.body.messages.at(-1)?.content ?? "";
+    for (const { path, start_line, end_line } of done.citations) {
+      const query = new URLSearchParams({ path, start_line: `${start_line}`, end_line: `${end_line}` });
+      const opened = await fetch(`${stack.url}/v1/files/content?${query}`, {
+        headers: { authorization: `Bearer ${stack.apiKey}` },
+      });
+      expect(opened.status).toBe(200);
+      const lines = (await opened.text()).replace(/\n$/, "").split("\n");
+      expect(lines).toHaveLength(end_line - start_line + 1);
+      for (const [i, line] of lines.entries()) expect(prompt).toContain(`\n${start_line + i}| ${line}\n`);
+    }
+  });
+
+  it(`has a right file among the sources for ${ENOUGH_SOURCES} of ten questions`, async () => {
+    const found = await Promise.all(
+      ASKED.map(async ([question, files]) => {
+        const { sources } = await client.json<Asked>("POST", "/v1/ask", { question });
+        const place = sources.findIndex(({ path }) => files.includes(path)) + 1;
+        console.log(`${place === 0 ? "-" : place} of ${sources.length}  ${question}`);
+        return place > 0;
+      }),
+    );
+    expect(found.filter(Boolean).length).toBeGreaterThanOrEqual(ENOUGH_SOURCES);
   });
 
   it("costs nothing to send again", async () => {
