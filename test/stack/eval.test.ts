@@ -4,7 +4,9 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { Client } from "../../bench/client.ts";
 import type { SetReport } from "../../eval/report.ts";
+import { startStack } from "../../scripts/stack/start-stack.ts";
 
 const RUN = resolve(import.meta.dirname, "../../eval/run.ts");
 const SECONDS = 1000;
@@ -52,5 +54,34 @@ describe("npm run eval", () => {
 
     writeFileSync(join(set, "queries.jsonl"), '{"query": "bake a cake"}\n');
     await expect(evaluate("--set", set)).rejects.toThrow("queries.jsonl:1");
+  });
+
+  it("judges a running server by what its users rated", { timeout: 180 * SECONDS }, async () => {
+    const stack = await startStack({ stateFolder: join(folder, "state"), port: 0 });
+    try {
+      const client = new Client(stack.url, stack.apiKey);
+      const bytes = (text: string) => new TextEncoder().encode(text);
+      const job = await client.upload([
+        {
+          path: "src/cake.py",
+          bytes: bytes("def bake_cake(flour, sugar):\n    return oven(flour + sugar)\n"),
+        },
+        { path: "src/socket.go", bytes: bytes("func dial(host string) {\n\tnet.Dial(host)\n}\n") },
+      ]);
+      await client.finished(job?.id ?? "");
+      const query = "something sweet from the oven";
+      const { results } = await client.json<{ results: { chunk_id: string; path: string }[] }>(
+        "POST",
+        "/v1/search",
+        { query },
+      );
+      const cake = results.find(({ path }) => path === "src/cake.py");
+      await client.json("POST", "/v1/feedback", { chunk_id: cake?.chunk_id, query, rating: "up" });
+      const { sets } = await evaluate("--url", stack.url, "--key", stack.apiKey, "--feedback");
+      expect(sets).toMatchObject([{ set: "feedback", queries: 1, files: 2 }]);
+      expect(sets[0]?.systems["hybrid"]?.["recall@10"].mean).toBe(1);
+    } finally {
+      await stack.stop();
+    }
   });
 });

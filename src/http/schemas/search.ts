@@ -75,7 +75,11 @@ export const SearchResultSchema = z
     kind: z.enum(CHUNK_KINDS),
     symbol: z.string().nullable(),
     parent: z.string().nullable(),
-    score: z.number().min(0).max(1).meta({ description: "Higher is better; means the same from one query to the next within a mode." }),
+    score: z
+      .number()
+      .min(0)
+      .max(1)
+      .meta({ description: "Higher is better; means the same from one query to the next within a mode." }),
     ranks: z
       .object({ vector: z.int().min(1).nullable(), lexical: z.int().min(1).nullable() })
       .meta({ description: "Place in each leg, from 1; null where the leg does not hold it." }),
