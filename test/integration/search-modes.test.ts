@@ -464,7 +464,7 @@ describe("the vector leg", () => {
     const [row] = await deps.db.select().from(workspaces).where(where);
     await search(searchDeps(), workspace.id, QUERY);
     const name = `replaced-${workspace.id}`;
-    const collectionId = await deps.vectors.openCollection(name, {});
+    const collectionId = await deps.vectors.openCollection(name, { workspace: workspace.id });
     await deps.db.update(workspaces).set({ collectionId }).where(where);
     const moved = await search(searchDeps(), workspace.id, QUERY);
     expect(moved.degraded).toEqual([]);
