@@ -22,13 +22,13 @@ async function evaluate(...args: string[]): Promise<{ output: string; sets: SetR
   const { stdout } = await promisify(execFile)(
     process.execPath,
     ["--no-warnings", RUN, "--cache", join(folder, "cache"), "--json", json, ...args],
-    { timeout: 240 * SECONDS, env: { ...process.env, NODE_ENV: undefined } },
+    { timeout: 540 * SECONDS, env: { ...process.env, NODE_ENV: undefined } },
   );
   return { output: stdout, sets: (JSON.parse(readFileSync(json, "utf8")) as { sets: SetReport[] }).sets };
 }
 
 describe("npm run eval", () => {
-  it("finds its way in the project's own sources as well as it did", { timeout: 300 * SECONDS }, async () => {
+  it("finds its way in the project's own sources as well as it did", { timeout: 600 * SECONDS }, async () => {
     const { output, sets } = await evaluate();
     console.log(output);
     const [own] = sets;
@@ -39,7 +39,7 @@ describe("npm run eval", () => {
     expect(own?.hybrid_over_better_leg).toBeGreaterThan(0.95);
   });
 
-  it("judges a user's own set, and says which line of it is wrong", { timeout: 120 * SECONDS }, async () => {
+  it("judges a user's own set, and says which line of it is wrong", { timeout: 300 * SECONDS }, async () => {
     const set = join(folder, "mine");
     mkdirSync(join(set, "files/src"), { recursive: true });
     writeFileSync(
@@ -56,7 +56,7 @@ describe("npm run eval", () => {
     await expect(evaluate("--set", set)).rejects.toThrow("queries.jsonl:1");
   });
 
-  it("judges a running server by what its users rated", { timeout: 180 * SECONDS }, async () => {
+  it("judges a running server by what its users rated", { timeout: 300 * SECONDS }, async () => {
     const stack = await startStack({ stateFolder: join(folder, "state"), port: 0 });
     try {
       const client = new Client(stack.url, stack.apiKey);
