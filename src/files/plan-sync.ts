@@ -113,6 +113,8 @@ export async function planSync(deps: PlanSyncDeps, input: PlanSync): Promise<Syn
       ({ path, size }): PlannedFile => ({ path, kind: "delete", from: null, sha256: null, size }),
     ),
   ];
+  // In the order of the indexes, whose pages are then filled one after the other.
+  planned.sort((a, b) => compare(a.kind, b.kind) || compare(a.path, b.path));
   await insertSync(deps.db, sync);
   for (const some of parameters(planned)) {
     await insertSyncFiles(deps.db, sync.id, workspaceId, some);
@@ -127,6 +129,10 @@ export async function planSync(deps: PlanSyncDeps, input: PlanSync): Promise<Syn
     estimate: estimateIndexing(wanted, deps.embeddingPriceMicrousd),
     expiresAt: sync.expiresAt,
   };
+}
+
+function compare(a: string, b: string): number {
+  return a < b ? -1 : Number(a > b);
 }
 
 /** Entries by their path in NFC; those with a bad path, or one that came before, are skipped. */

@@ -221,7 +221,7 @@ describe("POST /v1/syncs", () => {
     expect(await state.json()).toMatchObject({ status: "open", upload_count: 100_000, uploaded_count: 0 });
     const more = { files: [...files, { path: "x", sha256: digits(1), size: 1 }] };
     expect((await call("POST", "/v1/syncs", { key, body: more })).status).toBe(400);
-  });
+  }, 120_000);
 
   it("refuses a plan that the workspace has no room for", async () => {
     const { id, key } = await newWorkspace();
