@@ -25,6 +25,8 @@ const WEIGHTS = {
 };
 /** Exponent of a symbol's agreement, 1 and up: above 1, a name that agrees in part counts for less. */
 const SYMBOL_EXPONENT = 1.5;
+/** Chunks of one file that stand where they stand, and what each further one keeps of its score, 0..1: 0.9, 0.81 … */
+const CROWD = { free: 4, kept: 0.9 };
 const GREATEST = 1 + WEIGHTS.symbol + WEIGHTS.file + WEIGHTS.neighbours;
 /** What the best, second and third chunk of a file say of it. */
 const NEIGHBOURS = [1, 0.5, 0.25];
@@ -34,7 +36,8 @@ const UNTELLING = /^(?:index|mod|main|lib|__init__)$/;
 /**
  * Sorts the first places of a fused ranking again, by what the legs cannot see: how well the names of a chunk's symbol
  * and file say what was asked for and no more (BM25 counts what of the query a name holds, never what of the name the
- * query does not), and whether other chunks of its file answer too. All scores stay 0..1, on one scale.
+ * query does not), and whether other chunks of its file answer too; then chunks of a file that has several places already
+ * step back. All scores stay 0..1, on one scale.
  * @param chunks of the first `REFINED` places; stale ids are missing.
  */
 export function refine(
@@ -43,7 +46,7 @@ export function refine(
   query: QueryTerms,
 ): Ranked[] {
   const neighbours = neighbourStrengths(ranking, chunks);
-  return ranking
+  const sorted = ranking
     .map((ranked) => {
       const chunk = chunks.get(ranked.id);
       if (chunk === undefined) return { ...ranked, score: ranked.score / GREATEST };
@@ -52,6 +55,21 @@ export function refine(
         WEIGHTS.file * agreement(fileName(chunk.path), query) +
         WEIGHTS.neighbours * (neighbours.get(chunk.path) ?? 0);
       return { ...ranked, score: Math.min(1, (ranked.score + added) / GREATEST) };
+    })
+    .sort((a, b) => b.score - a.score);
+  return withoutCrowds(sorted, chunks);
+}
+
+/** Ten chunks of one file are one answer: from the fifth on they make way for other files of nearly the same score. */
+function withoutCrowds(ranking: readonly Ranked[], chunks: ReadonlyMap<string, StoredChunk>): Ranked[] {
+  const places = new Map<string, number>();
+  return ranking
+    .map((ranked) => {
+      const path = chunks.get(ranked.id)?.path;
+      if (path === undefined) return ranked;
+      const place = (places.get(path) ?? 0) + 1;
+      places.set(path, place);
+      return { ...ranked, score: ranked.score * CROWD.kept ** Math.max(0, place - CROWD.free) };
     })
     .sort((a, b) => b.score - a.score);
 }

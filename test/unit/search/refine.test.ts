@@ -48,6 +48,16 @@ describe("refine", () => {
     expect(order(refine(scores, known, asked({ x: 1 })))[0]).toBe("one");
   });
 
+  it("lets other files of nearly the same score before the fifth chunk of one", () => {
+    const same: [string, string, null][] = Array.from({ length: 8 }, (_, i) => [`big${i}`, "big.ts", null]);
+    const known = chunks(...same, ["other", "other.ts", null]);
+    const scores = ranking(...same.map(([id], i): [string, number] => [id, 0.9 - i / 100]), ["other", 0.8]);
+    const places = order(refine(scores, known, asked({ x: 1 })));
+    expect(places.slice(0, 4)).toEqual(["big0", "big1", "big2", "big3"]);
+    expect(places.indexOf("other")).toBeLessThan(8);
+    expect(places.indexOf("other")).toBeGreaterThan(3);
+  });
+
   it("keeps scores within 0..1, and what it knows nothing of in its order", () => {
     const best = refine(
       ranking(["a", 1], ["stale", 0.9], ["gone", 0.8]),
