@@ -5,6 +5,7 @@ import { createLogger } from "./core/log.ts";
 import type { AppEnv } from "./http/context.ts";
 import { configured } from "./http/middleware/configured.ts";
 import { cors } from "./http/middleware/cors.ts";
+import { countRequests } from "./http/middleware/count-requests.ts";
 import { requireHttps, requireKnownHost } from "./http/middleware/public-address.ts";
 import { limitAddress } from "./http/middleware/rate-limit.ts";
 import { requestContext } from "./http/middleware/request-context.ts";
@@ -25,11 +26,13 @@ import { healthRoutes } from "./http/routes/health.ts";
 import { indexRoutes } from "./http/routes/index-files.ts";
 import { jobRoutes } from "./http/routes/jobs.ts";
 import { keyRoutes } from "./http/routes/keys.ts";
+import { metricsRoutes } from "./http/routes/metrics.ts";
 import { pageRoutes } from "./http/routes/pages.ts";
 import { searchRoutes } from "./http/routes/search.ts";
 import { securityEventRoutes } from "./http/routes/security-events.ts";
 import { statsRoutes } from "./http/routes/stats.ts";
 import { syncRoutes } from "./http/routes/syncs.ts";
+import { usageRoutes } from "./http/routes/usage.ts";
 import { workspaceRoutes } from "./http/routes/workspaces.ts";
 import { acceptOAuthTokens } from "./mcp/oauth/accept-token.ts";
 import { oauthRoutes } from "./mcp/oauth/routes.ts";
@@ -53,6 +56,8 @@ export const ROUTES: readonly Route[] = [
   ...feedbackRoutes,
   ...statsRoutes,
   ...securityEventRoutes,
+  ...usageRoutes,
+  ...metricsRoutes,
   ...checklistRoutes(() => ROUTES),
   ...mcpRoutes(() => ROUTES),
   ...oauthRoutes(() => ROUTES),
@@ -75,6 +80,8 @@ export function createApp(
   app.use(cors(configuration.ok ? configuration.config.ALLOWED_ORIGINS : []));
   // A deployment with a missing or weak secret answers nothing else.
   app.use(configured(configuration, isolate));
+  // What comes after it is counted, whatever its answer.
+  app.use(countRequests());
   // Around all that refuses, so that no refusal goes untold; it writes after the answer.
   app.use(securityEvents());
   // Before host, route and credential are looked at: a flood costs one call of one object, and no database read.

@@ -105,7 +105,10 @@ const settings = z.object({
   CHAT_CONTEXT_TOKENS: z.coerce.number().int().min(2048).max(1_000_000).default(16_384),
   /** Lets a caller's own key (`X-OpenAI-Key`) go to a chat server other than api.openai.com. */
   ALLOW_CALLER_KEYS: flag,
-  /** Micro-dollars for a million tokens of the embedding model: what estimates of a sync are made with. */
+  /** Micro-dollars for a million tokens of the chat model's input and output: what `/v1/usage` is made with. */
+  CHAT_INPUT_PRICE_MICROUSD: z.coerce.number().int().min(0).max(1_000_000_000).default(150_000),
+  CHAT_OUTPUT_PRICE_MICROUSD: z.coerce.number().int().min(0).max(1_000_000_000).default(600_000),
+  /** Micro-dollars for a million tokens of the embedding model: what estimates of a sync are made with, too. */
   EMBEDDING_PRICE_MICROUSD: z.coerce.number().int().min(0).max(1_000_000_000).default(20_000),
   UPSTREAM_TIMEOUT_MS: seconds(30_000, 600_000),
   UPSTREAM_RETRIES: z.coerce.number().int().min(0).max(10).default(3),

@@ -1,4 +1,5 @@
 import { pruneEvents } from "./audit/prune.ts";
+import { pruneUsage } from "./audit/usage-report.ts";
 import { finishDeletions } from "./files/finish-deletions.ts";
 import { forgetSyncs } from "./files/forget-syncs.ts";
 import { resumePausedJobs } from "./indexing/pause.ts";
@@ -19,6 +20,7 @@ const TASKS: readonly { name: string; run(services: Services, cron: string): Pro
   { name: "forget syncs", run: forgetSyncs },
   { name: "settle vectors", run: settleVectors },
   { name: "prune events", run: pruneEvents },
+  { name: "prune usage", run: pruneUsage },
 ];
 
 /** A task that fails does not keep the others from running. */

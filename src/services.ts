@@ -3,6 +3,8 @@ import { createSecurityEvents, WaitingEvents } from "./audit/event.ts";
 import { NETWORK_NOTED_MS } from "./audit/networks.ts";
 import { READINESS_KEPT_MS, type Readiness } from "./audit/readiness.ts";
 import { noteSpend, watchedEmbedder } from "./audit/spend.ts";
+import { createUsage, USAGE_GATHER_MS, type UsageDeps, WaitingUsage } from "./audit/usage.ts";
+import type { Prices } from "./audit/usage-report.ts";
 import type { AuthenticateDeps } from "./auth/authenticate.ts";
 import { type FetchJwks, JwksCache } from "./auth/jwks.ts";
 import { KeyCache } from "./auth/key-cache.ts";
@@ -27,6 +29,7 @@ import { sendable } from "./core/messages.ts";
 import type { ChatModel, Embedder, MessageQueue, VectorStore, WorkspaceIndex } from "./core/ports.ts";
 import { Secret } from "./core/secret.ts";
 import type { SecurityEvent, SecurityEvents } from "./core/security-event.ts";
+import type { UsageRecorder } from "./core/usage.ts";
 import { type Database, openDatabase } from "./db/database.ts";
 import { budgetedChat } from "./limits/budgeted-chat.ts";
 import { budgetedEmbedder } from "./limits/budgeted-embedder.ts";
@@ -41,12 +44,17 @@ export interface Services {
   queue: MessageQueue;
   embedder: Embedder;
   /** The embedder as a workspace may use it: paid from its month's tokens, or without bound where none is set. */
-  embedderFor(workspaceId: string, monthlyTokens: number | null): Embedder;
+  embedderFor(workspaceId: string, monthlyTokens: number | null, keyId?: string | null): Embedder;
   /**
    * The chat model as a workspace may use it: paid from its month's tokens, or by the caller's own key, which costs the
    * workspace nothing. Null where none is configured. Errors: `invalid_request` for a key that may not be sent there.
    */
-  chatFor(workspaceId: string, monthlyTokens: number | null, callersKey: Secret | null): ChatModel | null;
+  chatFor(
+    workspaceId: string,
+    monthlyTokens: number | null,
+    callersKey: Secret | null,
+    keyId?: string | null,
+  ): ChatModel | null;
   /** Tokens of prompt and answer together that the chat model takes. */
   chatContextTokens: number;
   /** The object that counts a workspace's tokens. */
@@ -55,6 +63,7 @@ export interface Services {
   embeddingMaxTokens: number;
   /** Micro-dollars for a million tokens of the embedding model. */
   embeddingPriceMicrousd: number;
+  prices: Prices;
   vectors: VectorStore;
   /** Calls of consumers to the vector store at once, for each workspace. */
   vectorCalls: number;
@@ -75,6 +84,8 @@ export interface Services {
   /** Networks that this isolate noted of keys. */
   networks: Lru<true>;
   events: SecurityEvents;
+  /** The ledger of tokens, requests and bytes. */
+  usage: UsageRecorder;
   /** Signs where lists go on. */
   cursors: Cursors;
   /** What this isolate remembers for searches. */
@@ -99,6 +110,7 @@ export interface Isolate {
   jwks: JwksCache;
   gate: LimitGate;
   waitingEvents: WaitingEvents;
+  waitingUsage: WaitingUsage;
   policies: PolicyTable;
   readiness: Lru<Readiness>;
   networks: Lru<true>;
@@ -111,10 +123,14 @@ const CLOUD_WRITES = 8;
 const MAX_NETWORKS = 10_000;
 const MAX_NAMES = 5000;
 
-/** @param fetchJwks how the keys of other issuers are fetched. */
+/**
+ * @param fetchJwks how the keys of other issuers are fetched.
+ * @param usageGatherMs how long usage waits for more of it before it is written.
+ */
 export function createIsolate(
   config: Config,
   fetchJwks: FetchJwks = (url, init) => fetch(url, init),
+  usageGatherMs: number = USAGE_GATHER_MS,
 ): Isolate {
   return {
     keys: new KeyCache(),
@@ -124,6 +140,7 @@ export function createIsolate(
     jwks: new JwksCache(fetchJwks),
     gate: new LimitGate(),
     waitingEvents: new WaitingEvents(),
+    waitingUsage: new WaitingUsage(usageGatherMs),
     policies: policyTable(config),
     readiness: new Lru(1, READINESS_KEPT_MS),
     networks: new Lru(MAX_NETWORKS, NETWORK_NOTED_MS),
@@ -159,8 +176,19 @@ export function createServices(
   const budgetOf = (workspaceId: string): Budget => env.BUDGET.get(env.BUDGET.idFromName(workspaceId));
   const vectors = lazy(() => chromaVectorStore(config));
   const limiters: Limiters = (subject) => env.RATE_LIMITER.get(env.RATE_LIMITER.idFromName(subject));
+  const usage = createUsage({
+    get db() {
+      return db();
+    },
+    waiting: isolate.waitingUsage,
+    analytics: (env as { ANALYTICS?: UsageDeps["analytics"] }).ANALYTICS ?? null,
+    log,
+    now,
+    background,
+  });
   const spend = {
     limiters,
+    usage,
     get events() {
       return events();
     },
@@ -174,8 +202,8 @@ export function createServices(
     },
     blobs: env.BLOBS,
     queue: indexingQueue({ small: env.INDEXING, bulk: env.INDEXING_BULK }),
-    embedderFor(workspaceId, monthlyTokens) {
-      const watched = (one: Embedder) => watchedEmbedder(spend, workspaceId, one);
+    embedderFor(workspaceId, monthlyTokens, keyId = null) {
+      const watched = (one: Embedder) => watchedEmbedder(spend, workspaceId, keyId, one);
       if (monthlyTokens === null) return watched(embedder());
       return budgetedEmbedder(watched(metered()), {
         budget: budgetOf(workspaceId),
@@ -184,7 +212,7 @@ export function createServices(
         onWarning: () => events().record({ type: "budget_warning", workspaceId }),
       });
     },
-    chatFor(workspaceId, monthlyTokens, callersKey) {
+    chatFor(workspaceId, monthlyTokens, callersKey, keyId = null) {
       const chat = openAiChat(config, callersKey);
       if (chat === null) return null;
       if (callersKey !== null) return budgetedChat(chat, { limit: null, background });
@@ -192,6 +220,7 @@ export function createServices(
       return budgetedChat(chat, {
         limit: monthlyTokens === null ? null : { budget: budgetOf(workspaceId), monthlyTokens, onWarning },
         onSpent({ inputTokens, outputTokens }) {
+          usage.add(workspaceId, keyId, { chatInputTokens: inputTokens, chatOutputTokens: outputTokens });
           const noting = noteSpend(spend, workspaceId, inputTokens + outputTokens);
           background(noting.catch((cause) => log.error("tokens are not counted", cause)));
         },
@@ -205,6 +234,12 @@ export function createServices(
     },
     embeddingMaxTokens: config.EMBEDDING_MAX_TOKENS,
     embeddingPriceMicrousd: config.EMBEDDING_PRICE_MICROUSD,
+    prices: {
+      embedding: config.EMBEDDING_PRICE_MICROUSD,
+      chatInput: config.CHAT_INPUT_PRICE_MICROUSD,
+      chatOutput: config.CHAT_OUTPUT_PRICE_MICROUSD,
+    },
+    usage,
     get vectors() {
       return vectors();
     },

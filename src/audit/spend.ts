@@ -3,6 +3,7 @@ import type { Limiters } from "../core/limiter.ts";
 import type { Logger } from "../core/log.ts";
 import type { Embedder } from "../core/ports.ts";
 import type { SecurityEvents } from "../core/security-event.ts";
+import type { UsageRecorder } from "../core/usage.ts";
 
 const HOUR_SECONDS = 3600;
 /** Cheaper calls are searches, whose number is limited; counting them would cost a call of an object each. */
@@ -16,13 +17,23 @@ export interface SpendDeps {
 }
 
 export interface WatchDeps extends SpendDeps {
+  usage: UsageRecorder;
   log: Logger;
   background(work: Promise<unknown>): void;
 }
 
-/** The embedder, noting behind each call what it cost the workspace, whether it succeeded or not. */
-export function watchedEmbedder(deps: WatchDeps, workspaceId: string, embedder: Embedder): Embedder {
+/**
+ * The embedder, noting behind each call what it cost the workspace, whether it succeeded or not.
+ * @param keyId who asked; null for work that no key asked for.
+ */
+export function watchedEmbedder(
+  deps: WatchDeps,
+  workspaceId: string,
+  keyId: string | null,
+  embedder: Embedder,
+): Embedder {
   const spent = (tokens: number) => {
+    if (tokens > 0) deps.usage.add(workspaceId, keyId, { embeddingTokens: tokens });
     const noting = noteSpend(deps, workspaceId, tokens);
     deps.background(noting.catch((cause) => deps.log.error("tokens are not counted", cause)));
   };

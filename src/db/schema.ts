@@ -319,6 +319,37 @@ export const attestations = sqliteTable("attestations", {
   detail: text(),
 });
 
+/** The ledger: what each key used on each day (UTC). Amounts are added, behind the answers that they are of. */
+export const usage = sqliteTable(
+  "usage",
+  {
+    workspaceId: text("workspace_id").notNull(),
+    /** Empty for work that no key asked for. */
+    keyId: text("key_id").notNull(),
+    /** `2026-11-24` */
+    day: text().notNull(),
+    requests: integer().notNull().default(0),
+    embeddingTokens: integer("embedding_tokens").notNull().default(0),
+    chatInputTokens: integer("chat_input_tokens").notNull().default(0),
+    chatOutputTokens: integer("chat_output_tokens").notNull().default(0),
+    /** Bytes of files stored on that day. */
+    bytesStored: integer("bytes_stored").notNull().default(0),
+  },
+  (t) => [primaryKey({ columns: [t.workspaceId, t.day, t.keyId] }), index("usage_day").on(t.day)],
+);
+
+/** Answers of the whole deployment since its beginning, for `/metrics`: a row a route and class of status. */
+export const requestCounts = sqliteTable(
+  "request_counts",
+  {
+    /** `none`: no route matched. */
+    route: text().notNull(),
+    statusClass: text("status_class").notNull(),
+    count: integer().notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.route, t.statusClass] })],
+);
+
 /** What users said of results. The place is kept with it: the chunk's id ends with its next change. */
 export const feedback = sqliteTable(
   "feedback",

@@ -7,6 +7,7 @@ import type { Logger } from "../core/log.ts";
 import { type FileToIndex, indexMessages } from "../core/messages.ts";
 import type { MessageQueue } from "../core/ports.ts";
 import type { SecurityEvent, SecurityEvents } from "../core/security-event.ts";
+import type { UsageRecorder } from "../core/usage.ts";
 import { acceptFiles, type EntryOutcome, type NewJob, type Precondition } from "../db/accept-files.ts";
 import { blobKey, deleteGarbage, insertGarbage } from "../db/blob-garbage.ts";
 import { type FileRow, selectFiles } from "../db/files.ts";
@@ -20,6 +21,7 @@ export interface AcceptDeps extends RemoveDerivedDeps {
   queue: MessageQueue;
   log: Logger;
   events: SecurityEvents;
+  usage: UsageRecorder;
   /** Work that may outlive the answer. */
   background(work: Promise<unknown>): void;
 }
@@ -32,6 +34,8 @@ export interface Candidate extends Inspected {
 
 export interface Acceptance {
   workspaceId: string;
+  /** Who stores them. */
+  keyId: string | null;
   /** Generation taken at an earlier acceptance, or null for the next one. */
   generation: number | null;
   candidates: Candidate[];
@@ -114,6 +118,8 @@ export async function accept(deps: AcceptDeps, acceptance: Acceptance): Promise<
   const [admitted] = results[0] as { generation: number }[];
   if (admitted === undefined) throw await refusal(deps, acceptance);
   if (acceptance.event !== null) deps.events.stored(acceptance.event);
+  const bytesStored = acceptance.candidates.reduce((sum, { blob, size }) => sum + (blob ? size : 0), 0);
+  if (bytesStored > 0) deps.usage.add(workspaceId, acceptance.keyId, { bytesStored });
   const jobId =
     acceptance.job === null
       ? null

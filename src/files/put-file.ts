@@ -58,6 +58,7 @@ export async function putFile(deps: AcceptDeps, uploader: Uploader, put: PutFile
   const jobId = version.skip === null ? (syncJobId ?? newTimeId("job", deps.now())) : null;
   const { rows } = await accept(deps, {
     workspaceId,
+    keyId: uploader.keyId,
     generation: null,
     candidates: [candidate],
     outcomes: [],

@@ -171,6 +171,7 @@ async function acceptGroup(
   if (gathered.candidates.length + gathered.outcomes.length === 0) return true;
   await accept(deps, {
     workspaceId,
+    keyId: job.keyId,
     generation: spec.generation ?? null,
     ...gathered,
     job: { id: jobId },

@@ -59,6 +59,7 @@ export async function uploadMany(
   const id = syncJobId ?? newTimeId("job", deps.now());
   await accept(deps, {
     workspaceId,
+    keyId,
     generation: null,
     candidates,
     outcomes,

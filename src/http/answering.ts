@@ -9,6 +9,7 @@ import type { Services } from "../services.ts";
 
 export interface AnswerCaller {
   workspaceId: string;
+  keyId: string;
   /** The caller's own key for the chat provider, for this request alone; null for the deployment's. */
   callersKey: Secret | null;
   measure: SearchDeps["measure"];
@@ -16,10 +17,10 @@ export interface AnswerCaller {
 
 /** What the use cases `ask` and `explain` need, for one request, whichever protocol it came by. */
 export function answerDeps(services: Services, config: Config, caller: AnswerCaller): AnswerDeps {
-  const { workspaceId, callersKey, measure } = caller;
+  const { workspaceId, keyId, callersKey, measure } = caller;
   const searchDeps: SearchDeps = {
     db: services.db,
-    embedderFor: services.embedderFor,
+    embedderFor: (id, monthlyTokens) => services.embedderFor(id, monthlyTokens, keyId),
     workspaceIndex: services.workspaceIndex,
     cursors: services.cursors,
     memory: services.searchMemory,
@@ -49,7 +50,7 @@ export function answerDeps(services: Services, config: Config, caller: AnswerCal
     },
     async chat() {
       const [workspace] = await selectWorkspace(services.db, workspaceId);
-      return services.chatFor(workspaceId, workspace?.monthlyTokenBudget ?? null, callersKey);
+      return services.chatFor(workspaceId, workspace?.monthlyTokenBudget ?? null, callersKey, keyId);
     },
     contextTokens: services.chatContextTokens,
     boundary: () => hex(randomBytes(16)),

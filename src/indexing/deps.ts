@@ -10,7 +10,7 @@ export interface IndexingDeps {
   queue: MessageQueue;
   /** Names the vectors; what is embedded for a workspace is paid for by `embedderFor`. */
   embedder: Embedder;
-  embedderFor(workspaceId: string, monthlyTokens: number | null): Embedder;
+  embedderFor(workspaceId: string, monthlyTokens: number | null, keyId?: string | null): Embedder;
   /** Tokens of one input that the embedding model reads. */
   embeddingMaxTokens: number;
   vectors: VectorStore;

@@ -55,7 +55,7 @@ export async function indexFiles(deps: IndexingDeps, message: IndexMessage): Pro
     const collectionId = await collectionInUse(deps, workspace);
     try {
       const verify = job.spec.force === true;
-      const embedder = deps.embedderFor(workspaceId, workspace.monthlyTokenBudget);
+      const embedder = deps.embedderFor(workspaceId, workspace.monthlyTokenBudget, job.keyId);
       const lease = { calls: deps.vectorCalls, small: message.bulk !== true };
       const vectors = leasedVectors(deps.vectors, deps.workspaceIndex(workspaceId), lease);
       const paid: BringInDeps = { embedder, vectors, workspaceIndex: deps.workspaceIndex };

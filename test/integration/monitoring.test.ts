@@ -143,12 +143,14 @@ describe("sudden spending of tokens", () => {
       dimensions: 1,
       embed: () => Promise.reject(error),
     });
+    const ledger: unknown[] = [];
     const recorded: SecurityEventInput[] = [];
     const work: Promise<unknown>[] = [];
     const deps = {
       limiters,
       thresholdTokens: 4000,
       events: { record: (event: SecurityEventInput) => void recorded.push(event), stored: () => {} },
+      usage: { add: (...one: unknown[]) => void ledger.push(one), answered: () => {} },
       log: createLogger("error"),
       background: (one: Promise<unknown>) => void work.push(one),
     };
@@ -156,10 +158,14 @@ describe("sudden spending of tokens", () => {
     const unknown = [new PaidCallError(away, null), new Error("x")];
     for (const error of [new PaidCallError(away, 2048), ...unknown, new PaidCallError(away, 2048)]) {
       expect(recorded).toEqual([]);
-      await expect(watchedEmbedder(deps, "ws_unlucky", failing(error)).embed(["a"])).rejects.toBe(error);
+      await expect(watchedEmbedder(deps, "ws_unlucky", "key_x", failing(error)).embed(["a"])).rejects.toBe(
+        error,
+      );
       await Promise.all(work);
     }
     expect(recorded).toMatchObject([{ type: "suspicious_activity", workspaceId: "ws_unlucky" }]);
+    const paid = ["ws_unlucky", "key_x", { embeddingTokens: 2048 }];
+    expect(ledger).toEqual([paid, paid]);
   });
 
   it("is seen where code is indexed, with a budget and without", async () => {

@@ -28,7 +28,7 @@ export function appWith(
 ): TestApp {
   const all = { ...env, ...settings };
   const parsed = parseConfig(all as Record<string, unknown>);
-  const app = createApp(parsed, parsed.ok ? createIsolate(parsed.config, fetchJwks) : null);
+  const app = createApp(parsed, parsed.ok ? createIsolate(parsed.config, fetchJwks, 0) : null);
   const run = async (url: string, init: RequestInit = {}) => {
     const context = createExecutionContext();
     const target = url.startsWith("/") ? `http://localhost${url}` : url;

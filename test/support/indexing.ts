@@ -8,7 +8,7 @@ import { createLogger } from "../../src/core/log.ts";
 import { blobKey } from "../../src/db/blob-garbage.ts";
 import { takeGeneration } from "../../src/db/collections.ts";
 import { files, jobFiles, jobs } from "../../src/db/schema.ts";
-import { createServices, type Services } from "../../src/services.ts";
+import { createIsolate, createServices, type Services } from "../../src/services.ts";
 
 /** Services as a queue batch has them, on the stores of the Worker under test. */
 export function services(settings: Record<string, string> = {}): Services {
@@ -16,7 +16,14 @@ export function services(settings: Record<string, string> = {}): Services {
   if (!parsed.ok) throw new Error(JSON.stringify(parsed.problems));
   const context = createExecutionContext();
   const log = createLogger("error", () => {});
-  return createServices(env as unknown as Env, parsed.config, log, (work) => context.waitUntil(work));
+  const isolate = createIsolate(parsed.config, undefined, 0);
+  return createServices(
+    env as unknown as Env,
+    parsed.config,
+    log,
+    (work) => context.waitUntil(work),
+    isolate,
+  );
 }
 
 /** Accepts files as an upload does, without indexing them; contents by path. */

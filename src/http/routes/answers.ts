@@ -84,8 +84,10 @@ export const answerRoutes = [
 
 function depsOf(c: AppContext) {
   const timing = c.get("timing");
+  const { workspaceId, keyId } = workspaceOf(c);
   return answerDeps(c.get("services"), c.get("config"), {
-    workspaceId: workspaceOf(c).workspaceId,
+    workspaceId,
+    keyId,
     callersKey: callersKey(c.req.header("x-openai-key")),
     measure: (phase, work) => timing.measure(phase, work),
   });

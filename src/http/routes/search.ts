@@ -89,7 +89,8 @@ function searchDeps(c: AppContext) {
   const timing = c.get("timing");
   return {
     db: services.db,
-    embedderFor: services.embedderFor,
+    embedderFor: (workspaceId: string, monthlyTokens: number | null) =>
+      services.embedderFor(workspaceId, monthlyTokens, workspaceOf(c).keyId),
     workspaceIndex: services.workspaceIndex,
     cursors: services.cursors,
     memory: services.searchMemory,
