@@ -1,5 +1,9 @@
 import { cloudflareTest, readD1Migrations } from "@cloudflare/vitest-pool-workers";
+import { generateX25519Identity, identityToRecipient } from "age-encryption";
 import { defineConfig } from "vitest/config";
+
+/** Of this run alone. */
+const BACKUP_IDENTITY = await generateX25519Identity();
 
 /**
  * unit: pure modules, in Node. integration: the Worker inside workerd with real D1, R2, queues and Durable
@@ -30,6 +34,8 @@ export default defineConfig({
                 EMBEDDING_DIMENSIONS: "384",
                 EMBEDDING_MAX_TOKENS: "256",
                 RATE_LIMIT_MULTIPLIER: "100000",
+                BACKUP_RECIPIENTS: await identityToRecipient(BACKUP_IDENTITY),
+                BACKUP_IDENTITY,
               },
             },
           })),

@@ -17,6 +17,7 @@ import { problem } from "./http/problem.ts";
 import type { Route } from "./http/route.ts";
 import { answerRoutes } from "./http/routes/answers.ts";
 import { authRoutes } from "./http/routes/auth.ts";
+import { backupRoutes } from "./http/routes/backups.ts";
 import { checklistRoutes } from "./http/routes/checklist.ts";
 import { documentRoutes } from "./http/routes/document.ts";
 import { feedbackRoutes } from "./http/routes/feedback.ts";
@@ -58,6 +59,7 @@ export const ROUTES: readonly Route[] = [
   ...securityEventRoutes,
   ...usageRoutes,
   ...metricsRoutes,
+  ...backupRoutes,
   ...checklistRoutes(() => ROUTES),
   ...mcpRoutes(() => ROUTES),
   ...oauthRoutes(() => ROUTES),

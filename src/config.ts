@@ -135,6 +135,15 @@ const settings = z.object({
   /** Lets MCP clients in by OAuth 2.1; needs a KV namespace bound as OAUTH_KV. */
   MCP_OAUTH: flag,
 
+  /** age public keys, comma-separated, that backups are encrypted to. Without one, none is made. */
+  BACKUP_RECIPIENTS: list.pipe(z.array(z.string().regex(/^age1[02-9ac-hj-np-z]{58}$/)).max(20)),
+  /** Backups older than this are deleted. 30 at most: a deleted workspace is gone from all backups by then. */
+  BACKUP_RETENTION_DAYS: z.coerce.number().int().min(1).max(30).default(30),
+  /** More backups than this are not kept; the oldest go first. */
+  BACKUP_RETENTION_COUNT: z.coerce.number().int().min(1).max(1000).default(14),
+  /** Lets a backup be restored into this deployment while it is empty. */
+  RESTORE_ENABLED: flag,
+
   /** Where alerts go, signed as in Standard Webhooks: https and a public name. */
   ALERT_WEBHOOK_URL: z.string().refine(isPublicHttps).optional(),
   /** `whsec_` + base64 of 24 to 64 bytes. */

@@ -1,3 +1,4 @@
+import { continueBackup, failBackup } from "./backup/create.ts";
 import { mapBounded } from "./core/bounded.ts";
 import { BudgetExhaustedError } from "./core/budget.ts";
 import { DevFlowError } from "./core/errors.ts";
@@ -45,6 +46,7 @@ const HANDLERS: Handlers = {
   delete_workspace: eraseWorkspace,
   archive: (services, message) => unpackArchive(services, message),
   sync: runSync,
+  backup: continueBackup,
 };
 
 /** Consumes the queue `indexing` and its dead letters. Each message is acknowledged or retried by itself. */
@@ -77,6 +79,7 @@ async function handle(services: Services, message: IndexingMessage): Promise<voi
     // What no retry mends is told at once.
     if (!(error instanceof DevFlowError) || error.retryable) throw error;
     services.log.warning(error.message, { code: error.code, job_id: message.jobId });
+    if (message.kind === "backup") return failBackup(services, message.jobId, error.message);
     await failMessage(services, message, error.code, error.message);
   }
 }
@@ -113,6 +116,9 @@ async function giveUp(services: Services, message: IndexingMessage): Promise<voi
     kind: message.kind,
     job_id: message.jobId,
   });
+  if (message.kind === "backup") {
+    return failBackup(services, message.jobId, "A part could not be written for a while; see the logs.");
+  }
   const detail = "It could not be indexed for a while, and retries are spent. Retry with POST /v1/index.";
   await failMessage(services, message, "upstream_unavailable", detail);
 }

@@ -1,5 +1,6 @@
 import { pruneEvents } from "./audit/prune.ts";
 import { pruneUsage } from "./audit/usage-report.ts";
+import { nightlyBackup, retireBackups } from "./backup/schedule.ts";
 import { finishDeletions } from "./files/finish-deletions.ts";
 import { forgetSyncs } from "./files/forget-syncs.ts";
 import { resumePausedJobs } from "./indexing/pause.ts";
@@ -19,6 +20,8 @@ const TASKS: readonly { name: string; run(services: Services, cron: string): Pro
   { name: "finish deletions", run: finishDeletions },
   { name: "forget syncs", run: forgetSyncs },
   { name: "settle vectors", run: settleVectors },
+  { name: "nightly backup", run: nightlyBackup },
+  { name: "retire backups", run: retireBackups },
   { name: "prune events", run: pruneEvents },
   { name: "prune usage", run: pruneUsage },
 ];

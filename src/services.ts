@@ -90,6 +90,13 @@ export interface Services {
   cursors: Cursors;
   /** What this isolate remembers for searches. */
   searchMemory: SearchMemory;
+  /** age public keys that backups are encrypted to. */
+  backupRecipients: readonly string[];
+  backupRetention: { days: number; count: number };
+  /** Settings as they are put into a backup: no secret, and no address that may hold one. */
+  openSettings: Record<string, unknown>;
+  /** Whether a backup may be restored into this deployment. */
+  restoreEnabled: boolean;
   /** Milliseconds since the epoch. */
   now(): number;
   /** Work that may outlive the answer. */
@@ -271,6 +278,12 @@ export function createServices(
     networks: isolate.networks,
     cursors: new Cursors(config.JWT_SECRET),
     searchMemory: isolate.searchMemory,
+    backupRecipients: config.BACKUP_RECIPIENTS,
+    backupRetention: { days: config.BACKUP_RETENTION_DAYS, count: config.BACKUP_RETENTION_COUNT },
+    get openSettings() {
+      return openSettings(config);
+    },
+    restoreEnabled: config.RESTORE_ENABLED,
     get events() {
       return events();
     },
@@ -278,6 +291,13 @@ export function createServices(
     now,
     background,
   };
+}
+
+/** Addresses may hold a credential, as those of webhooks do. */
+function openSettings(config: Config): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(config).filter(([name, value]) => !(value instanceof Secret) && !name.endsWith("_URL")),
+  );
 }
 
 /** Made when first asked for: most requests need few of all. */

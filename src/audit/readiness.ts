@@ -2,6 +2,7 @@ import { sql } from "drizzle-orm";
 import type { Logger } from "../core/log.ts";
 import type { Lru } from "../core/lru.ts";
 import type { VectorStore } from "../core/ports.ts";
+import { selectNewestGoodBackup } from "../db/backups.ts";
 import type { Database } from "../db/database.ts";
 import { countStalledJobs } from "../db/stalled-jobs.ts";
 
@@ -9,8 +10,10 @@ export const READINESS_KEPT_MS = 5000;
 const PROBE_WITHIN_MS = 3000;
 /** A job that waits this long for its next step shows a queue that does not deliver. */
 const STALLED_MS = 15 * 60_000;
+/** One a day is made; a deployment that has none yet is young. */
+const BACKUP_AGE_MS = 26 * 3_600_000;
 
-export const CHECK_NAMES = ["d1", "r2", "chroma", "embedder", "chat", "queue"] as const;
+export const CHECK_NAMES = ["d1", "r2", "chroma", "embedder", "chat", "queue", "backup"] as const;
 export type CheckName = (typeof CHECK_NAMES)[number];
 
 export interface Check {
@@ -33,6 +36,8 @@ export interface ReadinessDeps {
   embedderProbe: (() => Promise<void>) | null;
   /** The answer of the last seconds. A finished one: a promise belongs to the request that made it. */
   readiness: Lru<Readiness>;
+  /** Where there is none, no backup is expected. */
+  backupRecipients: readonly string[];
   log: Logger;
   now(): number;
 }
@@ -49,14 +54,15 @@ export async function readiness(deps: ReadinessDeps): Promise<Readiness> {
 async function probeAll(deps: ReadinessDeps): Promise<Readiness> {
   const { embedderProbe } = deps;
   const unknown: Check = { status: "unknown", latency_ms: 0 };
-  const [d1, r2, chroma, embedder, queue] = await Promise.all([
+  const [d1, r2, chroma, embedder, queue, backup] = await Promise.all([
     probe(deps, "d1", () => deps.db.run(sql`SELECT 1`)),
     probe(deps, "r2", () => deps.blobs.head("readiness")),
     probe(deps, "chroma", () => deps.vectors.ping()),
     embedderProbe === null ? unknown : probe(deps, "embedder", embedderProbe),
     probe(deps, "queue", () => requireNoneStalled(deps)),
+    deps.backupRecipients.length === 0 ? unknown : probe(deps, "backup", () => requireRecentBackup(deps)),
   ]);
-  const checks = { d1, r2, chroma, embedder, chat: unknown, queue };
+  const checks = { d1, r2, chroma, embedder, chat: unknown, queue, backup };
   const failing = (check: Check) => check.status === "failing";
   const down = failing(d1) || failing(r2);
   return { status: down ? "down" : Object.values(checks).some(failing) ? "degraded" : "ok", checks };
@@ -82,4 +88,11 @@ async function probe(deps: ReadinessDeps, name: CheckName, work: () => Promise<u
 async function requireNoneStalled({ db, now }: ReadinessDeps): Promise<void> {
   const [row] = await countStalledJobs(db, now() - STALLED_MS);
   if (row !== undefined && row.count > 0) throw new Error(`${row.count} jobs wait for the queue`);
+}
+
+async function requireRecentBackup({ db, now }: ReadinessDeps): Promise<void> {
+  const [newest] = await selectNewestGoodBackup(db);
+  const at = newest?.at ?? null;
+  if (at !== null && now() - at > BACKUP_AGE_MS)
+    throw new Error("the newest good backup is over 26 hours old");
 }

@@ -24,6 +24,7 @@ const CODES = {
   length_required: { status: 411, title: "Length required", retryable: false },
   precondition_failed: { status: 412, title: "Precondition failed", retryable: false },
   payload_too_large: { status: 413, title: "Payload too large", retryable: false },
+  range_not_satisfiable: { status: 416, title: "Range not satisfiable", retryable: false },
   unsupported_media_type: { status: 415, title: "Unsupported media type", retryable: false },
   misdirected_request: { status: 421, title: "Misdirected request", retryable: false },
   rate_limited: { status: 429, title: "Rate limit exceeded", retryable: true },

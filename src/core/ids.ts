@@ -1,7 +1,7 @@
 /** Crockford base32 without I, L, O, U: safe in URLs, file names and when read aloud. */
 const ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz";
 
-export type IdPrefix = "ws" | "key" | "job" | "chk" | "evt" | "bak" | "syn" | "req" | "jti" | "fbk";
+export type IdPrefix = "ws" | "key" | "job" | "chk" | "evt" | "bak" | "rst" | "syn" | "req" | "jti" | "fbk";
 
 /** Source of randomness: fills the array that it is given. An argument in tests, `crypto` elsewhere. */
 export type RandomBytes = (length: number) => Uint8Array;

@@ -275,6 +275,15 @@ export interface FileSymbols {
   symbols: Definition[];
 }
 
+/** A chunk as its vector is stored: id, the hash of model and text, and what its metadata is made of. */
+export interface IndexedVector {
+  path: string;
+  id: string;
+  embedHash: string;
+  language: string;
+  kind: ChunkKind;
+}
+
 /**
  * What a workspace does at once, over all consumers. `messages`: messages of the queue that are worked on;
  * `vectors`: calls to the vector store.
@@ -330,6 +339,8 @@ export interface WorkspaceIndex {
   /** For each range, the chunks that hold a line of it, by line; at most `limit` each. */
   fileChunks(ranges: FileRange[], limit: number): Promise<StoredChunk[][]>;
   symbols(path: string): Promise<FileSymbols>;
+  /** Every chunk of the paths with the identity of its vector: what a backup writes vectors by. */
+  fileVectors(paths: string[]): Promise<IndexedVector[]>;
   /** Generation that each of the paths has in the index; absent paths are left out. */
   generations(paths: string[]): Promise<{ path: string; generation: number }[]>;
   stats(): Promise<IndexStats>;
@@ -360,7 +371,9 @@ export type IndexingWork =
   /** Delete the files that the job selects. */
   | { kind: "delete"; workspaceId: string; jobId: string }
   /** Erase a workspace that is marked as deleted. */
-  | { kind: "delete_workspace"; workspaceId: string; jobId: string };
+  | { kind: "delete_workspace"; workspaceId: string; jobId: string }
+  /** Write a part of a backup. Without `part`: the next, wherever the work stands. */
+  | { kind: "backup"; workspaceId: string; jobId: string; part?: number | undefined };
 
 export interface MessageQueue {
   /** @param delaySeconds before the messages are delivered: 0 where it is left out. */

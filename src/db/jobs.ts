@@ -56,6 +56,15 @@ export function selectJob(db: Database, workspaceId: string, id: string) {
     .limit(1);
 }
 
+/** A backup or restore by its id: a job of the whole deployment. */
+export function selectDeploymentJob(db: Database, id: string) {
+  return db
+    .select()
+    .from(jobs)
+    .where(and(eq(jobs.id, id), inArray(jobs.kind, ["backup", "restore"])))
+    .limit(1);
+}
+
 /** The job that erases a workspace, by its own id or the workspace's: what the root key may see of jobs. */
 export function selectDeletionJob(db: Database, by: { id: string } | { workspaceId: string }) {
   const named = "id" in by ? eq(jobs.id, by.id) : eq(jobs.workspaceId, by.workspaceId);

@@ -111,7 +111,16 @@ export const tombstones = sqliteTable(
 );
 
 /** `put` is one file by `PUT`: it ends within a second or two, and takes no place among the running jobs. */
-export type JobKind = "put" | "upload" | "archive" | "sync" | "index" | "delete" | "delete_workspace";
+export type JobKind =
+  | "put"
+  | "upload"
+  | "archive"
+  | "sync"
+  | "index"
+  | "delete"
+  | "delete_workspace"
+  | "backup"
+  | "restore";
 export type JobStatus = "queued" | "running" | "paused" | "succeeded" | "failed" | "cancelled";
 
 /** What a job works on; which members are set depends on its kind. */
@@ -371,4 +380,82 @@ export const feedback = sqliteTable(
     index("feedback_workspace").on(t.workspaceId, t.id),
     index("feedback_chunk").on(t.workspaceId, t.chunkId, t.id),
   ],
+);
+
+export type BackupStatus = "running" | "succeeded" | "failed";
+
+/** Rows and bytes of a backup, or of a part of it. `rows`: table → rows. */
+export interface BackupCounts {
+  rows: Record<string, number>;
+  blobs: number;
+  blobBytes: number;
+  vectors: number;
+}
+
+/** Where the next part of a backup begins: `after` is the last row of `table` that was written. */
+export interface BackupCursor {
+  table: string;
+  after: (string | number)[] | null;
+}
+
+export const backups = sqliteTable(
+  "backups",
+  {
+    /** Sorts by time. */
+    id: text().primaryKey(),
+    jobId: text("job_id").notNull(),
+    status: text().$type<BackupStatus>().notNull(),
+    recipients: text({ mode: "json" }).$type<string[]>().notNull(),
+    /** Null once the last row is written. */
+    cursor: text({ mode: "json" }).$type<BackupCursor>(),
+    /** Parts that are written and verified. */
+    parts: integer().notNull().default(0),
+    /** Of the whole archive; null until it is complete. */
+    bytes: integer(),
+    counts: text({ mode: "json" }).$type<BackupCounts>(),
+    /** SHA-256 of `manifest.json`. */
+    manifestSha256: text("manifest_sha256"),
+    error: text(),
+    createdAt: integer("created_at").notNull(),
+    finishedAt: integer("finished_at"),
+  },
+  (t) => [index("backups_job").on(t.jobId), index("backups_status").on(t.status, t.id)],
+);
+
+/** Numbered parts of a backup, each an R2 object. */
+export const backupParts = sqliteTable(
+  "backup_parts",
+  {
+    backupId: text("backup_id").notNull(),
+    /** From 1. */
+    part: integer().notNull(),
+    key: text().notNull(),
+    /** Of the encrypted bytes. */
+    bytes: integer().notNull(),
+    sha256: text().notNull(),
+    /** Of the tar within. */
+    plainBytes: integer("plain_bytes").notNull(),
+    plainSha256: text("plain_sha256").notNull(),
+    counts: text({ mode: "json" }).$type<BackupCounts>().notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.backupId, t.part] })],
+);
+
+export const restores = sqliteTable(
+  "restores",
+  {
+    id: text().primaryKey(),
+    /** Set once all parts are there and the work began. */
+    jobId: text("job_id"),
+    status: text().$type<"receiving" | BackupStatus>().notNull(),
+    /** SHA-256 of the archive's manifest: the same archive goes on where it stood. */
+    manifestSha256: text("manifest_sha256").notNull().unique(),
+    /** Parts that are restored. */
+    parts: integer().notNull().default(0),
+    counts: text({ mode: "json" }).$type<BackupCounts>().notNull(),
+    error: text(),
+    createdAt: integer("created_at").notNull(),
+    finishedAt: integer("finished_at"),
+  },
+  (t) => [index("restores_job").on(t.jobId)],
 );

@@ -3,7 +3,7 @@ import { DevFlowError } from "../core/errors.ts";
 import type { Database } from "../db/database.ts";
 import { countJobFiles } from "../db/job-counts.ts";
 import { type JobFileRow, listJobFiles } from "../db/job-files.ts";
-import { type JobRow, listJobs, selectDeletionJob, selectJob } from "../db/jobs.ts";
+import { type JobRow, listJobs, selectDeletionJob, selectDeploymentJob, selectJob } from "../db/jobs.ts";
 import type { JobFileCount, JobFileStatus, JobKind, JobStatus } from "../db/schema.ts";
 
 /** A job as it stands: its row, and what its files add up to. Times are milliseconds since the epoch. */
@@ -47,6 +47,19 @@ export async function viewDeletion(deps: Pick<JobsDeps, "db" | "now">, id: strin
   const [row] = await selectDeletionJob(deps.db, { id });
   if (row === undefined) throw new DevFlowError("not_found", "There is no such deletion of a workspace.");
   return viewJobRow(deps, row);
+}
+
+/** A backup or restore, for the root key. Errors: `not_found`. */
+export async function viewDeploymentJob(deps: Pick<JobsDeps, "db" | "now">, id: string): Promise<JobView> {
+  const [row] = await selectDeploymentJob(deps.db, id);
+  if (row === undefined) throw new DevFlowError("not_found", "There is no such job of the deployment.");
+  return viewJobRow(deps, row);
+}
+
+/** What the root key may see of jobs: backups, restores, deletions of workspaces. Errors: `not_found`. */
+export async function viewRootJob(deps: Pick<JobsDeps, "db" | "now">, id: string): Promise<JobView> {
+  const [row] = await selectDeploymentJob(deps.db, id);
+  return row === undefined ? viewDeletion(deps, id) : viewJobRow(deps, row);
 }
 
 /** The job that the row stands for; its files are counted where it is not over. */

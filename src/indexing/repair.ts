@@ -47,6 +47,10 @@ export async function sendMessages(
     await deps.queue.send([{ kind: job.kind, workspaceId, jobId, bulk: true }]);
     return;
   }
+  if (job.kind === "backup") {
+    await deps.queue.send([{ kind: job.kind, workspaceId, jobId, bulk: true }]);
+    return;
+  }
   if (job.kind === "sync") {
     await sendPending(deps, job);
     if (!job.expanded) await deps.queue.send([{ kind: "sync", workspaceId, jobId }]);

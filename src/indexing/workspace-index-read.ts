@@ -1,6 +1,13 @@
 import type { ChunkKind } from "../core/chunk.ts";
 import { below } from "../core/path.ts";
-import type { ChunkFilter, FileRange, IndexStats, LexicalHit, StoredChunk } from "../core/ports.ts";
+import type {
+  ChunkFilter,
+  FileRange,
+  IndexedVector,
+  IndexStats,
+  LexicalHit,
+  StoredChunk,
+} from "../core/ports.ts";
 
 /**
  * Weights of the columns in BM25, 0 and up, 1 for the body: a term in the name of what is defined, or in the path, tells
@@ -140,4 +147,17 @@ export function statsOf(sql: SqlStorage): IndexStats {
     ...totalsOf(sql),
     languages: Object.fromEntries(languages.map(({ language, files }) => [language, files])),
   };
+}
+
+/** By path and place in the file. */
+export function vectorsOfFiles(sql: SqlStorage, paths: readonly string[]): IndexedVector[] {
+  return sql
+    .exec<{ path: string; id: string; embed_hash: string; language: string; kind: ChunkKind }>(
+      `SELECT f.path, c.id, c.embed_hash, f.language, c.kind FROM json_each(?) AS wanted
+       JOIN files AS f ON f.path = wanted.value JOIN chunks AS c ON c.file = f.file
+       ORDER BY f.path, c.ordinal`,
+      JSON.stringify(paths),
+    )
+    .toArray()
+    .map(({ embed_hash: embedHash, ...rest }) => ({ ...rest, embedHash }));
 }

@@ -8,6 +8,7 @@ import type {
   FileToCommit,
   FileToPlan,
   IndexAnswer,
+  IndexedVector,
   IndexQuery,
   IndexScan,
   IndexStats,
@@ -22,7 +23,14 @@ import { Leases } from "./leases.ts";
 import { find } from "./workspace-index-find.ts";
 import { chunkDigests } from "./workspace-index-ids.ts";
 import { condemnedOf, settleVectors, takeUnsettled } from "./workspace-index-outbox.ts";
-import { chunksById, chunksOfFile, findLexical, generationsOf, statsOf } from "./workspace-index-read.ts";
+import {
+  chunksById,
+  chunksOfFile,
+  findLexical,
+  generationsOf,
+  statsOf,
+  vectorsOfFiles,
+} from "./workspace-index-read.ts";
 import { scanTexts } from "./workspace-index-scan.ts";
 import { migrate } from "./workspace-index-schema.ts";
 import { findSymbols, symbolsOf } from "./workspace-index-symbols.ts";
@@ -133,6 +141,10 @@ export class WorkspaceIndex extends DurableObject<Env> implements WorkspaceIndex
 
   async symbols(path: string): Promise<FileSymbols> {
     return symbolsOf(this.#sql, path);
+  }
+
+  async fileVectors(paths: string[]): Promise<IndexedVector[]> {
+    return vectorsOfFiles(this.#sql, paths);
   }
 
   async generations(paths: string[]): Promise<{ path: string; generation: number }[]> {

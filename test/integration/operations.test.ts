@@ -102,7 +102,7 @@ describe("GET /health/ready", () => {
     expect(await other.json()).not.toHaveProperty("checks");
     const root = await app.fetch("/health/ready", { headers: { authorization: `Bearer ${ROOT_KEY}` } });
     const { checks } = await root.json<{ checks: Record<string, { status: string; latency_ms: number }> }>();
-    expect(Object.keys(checks)).toEqual(["d1", "r2", "chroma", "embedder", "chat", "queue"]);
+    expect(Object.keys(checks)).toEqual(["d1", "r2", "chroma", "embedder", "chat", "queue", "backup"]);
     for (const name of ["d1", "r2", "chroma", "queue"])
       expect([name, checks[name]?.status]).toEqual([name, "ok"]);
     expect(checks["chat"]?.status).toBe("unknown");

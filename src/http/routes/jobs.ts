@@ -1,7 +1,7 @@
 import { z } from "@hono/zod-openapi";
 import { pathOfEntry } from "../../core/entry-key.ts";
 import { cancelJob, retryJob } from "../../indexing/control-job.ts";
-import { type JobView, viewDeletion, viewJob, viewJobFiles, viewJobs } from "../../indexing/job.ts";
+import { type JobView, viewJob, viewJobFiles, viewJobs, viewRootJob } from "../../indexing/job.ts";
 import { watchJob } from "../../indexing/watch-job.ts";
 import { principalOf, workspaceOf } from "../context.ts";
 import { eventStream, type ServerEvent } from "../event-stream.ts";
@@ -34,7 +34,8 @@ export const jobRoutes = [
     method: "get",
     path: "/v1/jobs/{id}",
     summary: "One job",
-    description: "The root key sees those that delete a workspace, with their receipts; no other.",
+    description:
+      "The root key sees backups, restores and deletions of workspaces, with their receipts; no other.",
     tag: "Jobs",
     access: "any",
     limit: "poll",
@@ -44,7 +45,7 @@ export const jobRoutes = [
       const services = c.get("services");
       const job =
         principalOf(c).kind === "root"
-          ? await viewDeletion(services, params.id)
+          ? await viewRootJob(services, params.id)
           : await viewJob(services, workspaceOf(c).workspaceId, params.id);
       return c.json(jobBody(job));
     },

@@ -9,7 +9,17 @@ export const JOB_FILE_STATUSES = ["pending", "indexed", "unchanged", "deleted", 
 export const JobSchema = z
   .object({
     id: z.string(),
-    kind: z.enum(["put", "upload", "archive", "sync", "index", "delete", "delete_workspace"]),
+    kind: z.enum([
+      "put",
+      "upload",
+      "archive",
+      "sync",
+      "index",
+      "delete",
+      "delete_workspace",
+      "backup",
+      "restore",
+    ]),
     status: z.enum(["queued", "running", "paused", "succeeded", "failed", "cancelled"]),
     files: z.object({
       total: z.int().meta({ description: "Files found so far; final once the job's selection is known." }),
