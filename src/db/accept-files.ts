@@ -32,6 +32,8 @@ export interface EntryOutcome {
   status: "unchanged" | "skipped";
   reason: string | null;
   message: string | null;
+  /** Its row says the same already. */
+  standing?: boolean;
 }
 
 export interface NewJob {

@@ -60,11 +60,15 @@ export interface Accepted {
 /** R2 puts side by side: the platform opens six connections at once. */
 const PUTS_AT_ONCE = 4;
 
-/** Whether the stored row already says what the version would: then nothing is to be done. */
+/**
+ * Whether the stored row already says what the version would: then nothing is to be done. One that is left out is so
+ * for the same reason, found by the same rules.
+ */
 export function isUnchanged(row: FileRow | undefined, version: Inspected): boolean {
   if (row === undefined || row.sha256 !== version.sha256 || row.status === "failed") return false;
   // What was found unfit while it was indexed has its bytes stored, and is unfit still.
-  return (row.blob === null) === (version.skip !== null);
+  if (row.blob !== null) return version.skip === null;
+  return row.skipReason === version.skip?.reason && row.secretScan === version.secretScan;
 }
 
 /**

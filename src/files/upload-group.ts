@@ -126,6 +126,7 @@ export class UploadGroup {
           status: skip === null ? "unchanged" : "skipped",
           reason: skip?.reason ?? null,
           message: skip?.message ?? null,
+          standing: true,
         });
       } else changed.push({ candidate: { ...version, path, blob: null }, bytes: bytes ?? new Uint8Array(0) });
     }

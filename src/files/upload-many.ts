@@ -26,8 +26,8 @@ export interface UploadMany {
  * Stores the files of a multipart body: all of them or, where the body turns out malformed, none. Entries that
  * cannot be taken are skipped with their reason.
  * Errors: `invalid_request`, `payload_too_large`, and those of `accept`.
- * @returns the job, or null where every file was there already.
  * Ignore files among them govern all of them, whatever the order.
+ * @returns the job, or null where every file was there already, or was skipped already for the same reason.
  */
 export async function uploadMany(
   deps: AcceptDeps,
@@ -54,7 +54,7 @@ export async function uploadMany(
   }
   const gathered = group.take();
   const { candidates, outcomes } = await leaveOut(deps, workspaceId, gathered, ignoreFiles, upload);
-  if (candidates.length === 0 && outcomes.every(({ status }) => status === "unchanged")) return null;
+  if (candidates.length === 0 && outcomes.every(({ standing }) => standing === true)) return null;
   const syncJobId = upload.sync === null ? null : await upload.sync.openJob();
   const id = syncJobId ?? newTimeId("job", deps.now());
   await accept(deps, {

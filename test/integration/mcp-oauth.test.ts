@@ -157,6 +157,11 @@ describe("OAuth for MCP clients", () => {
     expect(granted.scope).toBe("search");
     const answer = (await (await mcp(granted.access_token)).json()) as { result: { isError?: boolean } };
     expect(answer.result.isError).toBeUndefined();
+    const asked = (await (await mcp(granted.access_token, "ask", { question: "How?" })).json()) as {
+      result: { isError?: boolean; content: { text: string }[] };
+    };
+    expect(asked.result.isError).toBe(true);
+    expect(asked.result.content[0]?.text).toContain("(insufficient_scope)");
   });
 
   it("ends with the key, at once, and refreshes no more", async () => {

@@ -69,6 +69,42 @@ describe("POST /mcp", () => {
     expect(read.text).not.toContain("Derives");
   });
 
+  it("finds lines by a text or a pattern", async () => {
+    const literal = await useTool(client, "grep", { pattern: "users.find((user)", literal: true });
+    expect(literal.text).toBe("src/users.ts:2:   return users.find((user) => user.name === name);");
+    const pattern = await useTool(client, "grep", { pattern: "new Uint8Array\\(\\d+\\)" });
+    expect(pattern.structured["matches"]).toMatchObject([{ path: "src/auth/password.ts", line: 3 }]);
+  });
+
+  it("goes from a question to the code, and on to code like it", async () => {
+    const named = await useTool(client, "search_code", { query: "hashPassword", code: false });
+    const [place] = named.structured["results"] as { path: string; start_line: number; end_line: number }[];
+    const read = await useTool(client, "read_file", {
+      path: place?.path,
+      start_line: place?.start_line,
+      end_line: place?.end_line,
+    });
+    expect(read.text).toContain("return derive(password, salt);");
+    const similar = await useTool(client, "find_similar", { code: read.structured["text"], limit: 3 });
+    expect(similar.isError, similar.text).toBe(false);
+    expect((similar.structured["results"] as { path: string }[])[0]?.path).toBe("src/auth/password.ts");
+  });
+
+  it("answers questions, and says what the answer stands on", async () => {
+    const ask = (kind: string) =>
+      useTool(client, "ask", {
+        question: `How does hashPassword make its salt? ask${kind}${crypto.randomUUID().slice(0, 8)}`,
+      });
+    const answer = await ask("ok");
+    expect(answer.structured).toMatchObject({ grounded: true, notice: null, dropped_citations: 0 });
+    expect(answer.text).toMatch(/\[1\] \S+:\d+-\d+$/);
+    // It cites nothing.
+    const loose = await ask("paced");
+    expect(loose.structured).toMatchObject({ grounded: false, citations: [] });
+    expect(loose.structured["notice"]).toContain("No statement");
+    expect(loose.text.startsWith(String(loose.structured["notice"]))).toBe(true);
+  });
+
   it("gives places alone where no code is wanted", async () => {
     const { text } = await useTool(client, "search_code", { query: "password", code: false });
     expect(text).toContain("src/auth/password.ts:");

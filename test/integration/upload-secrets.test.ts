@@ -182,4 +182,47 @@ describe("secrets in uploads", () => {
       .all();
     expect(results).toEqual([{ secret_scan: SECRET_RULES }]);
   });
+
+  it("cost nothing to send again: no job, and the row as it was", async () => {
+    const { key } = await newWorkspace();
+    const send = async (files: Record<string, string>) => {
+      const response = await call("POST", "/v1/files", { key, raw: parts(files) });
+      return { status: response.status, ...(await response.json<{ job: TestJob | null }>()) };
+    };
+    const first = await send({ "a.ts": SECRET_FILE, "good.ts": "export const good = 1;\n" });
+    expect(first.status).toBe(202);
+    await finishedJob(key, first.job?.id ?? "");
+    const again = await send({ "a.ts": SECRET_FILE, "good.ts": "export const good = 1;\n" });
+    expect(again).toMatchObject({ status: 200, job: null });
+    // What is skipped anew is told of in a job.
+    const other = await send({ "a.ts": `${SECRET_FILE}// more\n`, "good.ts": "export const good = 1;\n" });
+    expect(other.status).toBe(202);
+    expect(await jobFilesOf(key, other.job?.id ?? "")).toContainEqual(
+      expect.objectContaining({ path: "a.ts", reason: "secret_detected" }),
+    );
+  });
+
+  it("that an admin let through stay so where a sync renames the file", async () => {
+    const { key } = await newWorkspace();
+    const allowed = await put(key, "old/fixture.ts", SECRET_FILE, "&allow_secrets=true");
+    expect(allowed.status).toBe(202);
+    await finishedJob(key, allowed.body.job?.id ?? "");
+    const { sha256 } = allowed.body.file;
+    const files = [{ path: "new/fixture.ts", sha256, size: SECRET_FILE.length }];
+    const planned = await call("POST", "/v1/syncs", { key, body: { files } });
+    const plan = await planned.json<{ id: string; renamed: object[] }>();
+    expect(plan.renamed).toEqual([{ from: "old/fixture.ts", to: "new/fixture.ts" }]);
+    const committed = await call("POST", `/v1/syncs/${plan.id}/commit`, {
+      key,
+      body: { delete_missing: true },
+    });
+    const { job } = await committed.json<{ job: TestJob }>();
+    expect((await finishedJob(key, job.id)).status).toBe("succeeded");
+    const row = await env.DB.prepare(
+      "SELECT path, status, secret_scan FROM files WHERE sha256 = ? AND path LIKE 'new/%'",
+    )
+      .bind(sha256)
+      .first();
+    expect(row).toEqual({ path: "new/fixture.ts", status: "indexed", secret_scan: "allowed" });
+  });
 });

@@ -6,6 +6,8 @@ interface Answer {
   answer: string;
   citations: { n: number; path: string; start_line: number; end_line: number }[];
   dropped_citations: number;
+  grounded: boolean;
+  notice: string | null;
 }
 
 export const ask = defineTool({
@@ -24,18 +26,24 @@ export const ask = defineTool({
     answer: z.string(),
     citations: z.array(z.object({ n: z.int(), path: z.string(), start_line: z.int(), end_line: z.int() })),
     dropped_citations: z.int(),
+    grounded: z.boolean().meta({ description: "Whether a citation was found to hold." }),
+    notice: z.string().nullable().meta({ description: "What to know before relying on the answer." }),
   }),
   async run(rest, body) {
-    const { answer, citations, dropped_citations } = await rest.json<Answer>("POST", "/v1/ask", { body });
+    const answered = await rest.json<Answer>("POST", "/v1/ask", { body });
+    const { answer, citations, dropped_citations, grounded, notice } = answered;
     const places = citations.map(
       (cited) => `[${cited.n}] ${cited.path}:${cited.start_line}-${cited.end_line}`,
     );
     return {
-      text: [answer, "", ...places].join("\n").trimEnd(),
+      // Before the answer, so that a model reads the one in the light of the other.
+      text: [...(notice === null ? [] : [notice, ""]), answer, "", ...places].join("\n").trimEnd(),
       structured: {
         answer,
         citations: citations.map(({ n, path, start_line, end_line }) => ({ n, path, start_line, end_line })),
         dropped_citations,
+        grounded,
+        notice,
       },
     };
   },
