@@ -20,6 +20,7 @@ import { authRoutes } from "./http/routes/auth.ts";
 import { backupRoutes } from "./http/routes/backups.ts";
 import { checklistRoutes } from "./http/routes/checklist.ts";
 import { documentRoutes } from "./http/routes/document.ts";
+import { exportRoutes } from "./http/routes/exports.ts";
 import { feedbackRoutes } from "./http/routes/feedback.ts";
 import { fileUploadRoutes } from "./http/routes/file-uploads.ts";
 import { fileRoutes } from "./http/routes/files.ts";
@@ -58,6 +59,7 @@ export const ROUTES: readonly Route[] = [
   ...statsRoutes,
   ...securityEventRoutes,
   ...usageRoutes,
+  ...exportRoutes,
   ...metricsRoutes,
   ...backupRoutes,
   ...checklistRoutes(() => ROUTES),

@@ -6,6 +6,7 @@ import { IndexingMessageSchema } from "./core/messages.ts";
 import type { IndexingMessage } from "./core/ports.ts";
 import { noteJobError } from "./db/jobs.ts";
 import { runDeletion } from "./files/run-deletion.ts";
+import { runExport } from "./files/run-export.ts";
 import { runSync } from "./files/run-sync.ts";
 import { unpackArchive } from "./files/unpack-archive.ts";
 import { eraseWorkspace } from "./indexing/erase-workspace.ts";
@@ -47,6 +48,7 @@ const HANDLERS: Handlers = {
   archive: (services, message) => unpackArchive(services, message),
   sync: runSync,
   backup: continueBackup,
+  export: runExport,
 };
 
 /** Consumes the queue `indexing` and its dead letters. Each message is acknowledged or retried by itself. */

@@ -14,6 +14,7 @@ export const IndexingMessageSchema = z.discriminatedUnion("kind", [
   z.object({ ...base, kind: z.literal("archive") }),
   z.object({ ...base, kind: z.literal("sync") }),
   z.object({ ...base, kind: z.literal("delete") }),
+  z.object({ ...base, kind: z.literal("export") }),
   z.object({ ...base, kind: z.literal("delete_workspace") }),
   z.object({ ...base, kind: z.literal("backup"), part: z.int().min(1).optional() }),
 ]) satisfies z.ZodType<IndexingMessage>;

@@ -370,6 +370,7 @@ export type IndexingWork =
   | { kind: "sync"; workspaceId: string; jobId: string }
   /** Delete the files that the job selects. */
   | { kind: "delete"; workspaceId: string; jobId: string }
+  | { kind: "export"; workspaceId: string; jobId: string }
   /** Erase a workspace that is marked as deleted. */
   | { kind: "delete_workspace"; workspaceId: string; jobId: string }
   /** Write a part of a backup. Without `part`: the next, wherever the work stands. */

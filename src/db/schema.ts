@@ -120,7 +120,8 @@ export type JobKind =
   | "delete"
   | "delete_workspace"
   | "backup"
-  | "restore";
+  | "restore"
+  | "export";
 export type JobStatus = "queued" | "running" | "paused" | "succeeded" | "failed" | "cancelled";
 
 /** What a job works on; which members are set depends on its kind. */
@@ -145,6 +146,20 @@ export interface JobSpec {
   sync?: string;
   /** Name of the collection that this job's replaces: deleted as its first step. */
   retiredCollection?: string;
+  /** What an export has written so far. */
+  exported?: ExportProgress;
+}
+
+export interface ExportProgress {
+  /** The last file that is in it, by path. */
+  afterPath: string;
+  /** R2 keys, and bytes of each, in order. */
+  parts: { key: string; size: number }[];
+  files: number;
+  /** Of the files' contents. */
+  bytes: number;
+  /** All is written. */
+  done: boolean;
 }
 
 export const jobs = sqliteTable(

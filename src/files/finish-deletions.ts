@@ -12,7 +12,7 @@ export interface FinishDeletionsDeps extends RemoveDerivedDeps {
 /** Whoever deleted or replaced a file has finished by then, or never will. */
 const INTERRUPTED_AFTER_MS = 5 * 60_000;
 /** An upload's blobs are nobody's until its rows are written: longer than any upload takes. */
-const GARBAGE_AFTER_MS = 6 * 3_600_000;
+export const GARBAGE_AFTER_MS = 6 * 3_600_000;
 const AT_ONCE = 1000;
 
 /**

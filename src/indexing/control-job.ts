@@ -40,7 +40,7 @@ export async function retryJob(deps: ControlDeps, workspaceId: string, id: strin
   if (reopened.length === 0) throw await refusalOf(deps, workspaceId, id);
   if (job.spec.spool !== undefined) await deleteGarbage(deps.db, [job.spec.spool]);
   // Its selection or archive is read anew; what it had found before does not wait for that.
-  if (!job.expanded && job.kind !== "delete") await sendPending(deps, job);
+  if (!job.expanded && job.kind !== "delete" && job.kind !== "export") await sendPending(deps, job);
   await sendMessages(deps, job);
   return viewJob(deps, workspaceId, id);
 }

@@ -43,7 +43,7 @@ export async function sendMessages(
   job: JobRow,
 ): Promise<void> {
   const { id: jobId, workspaceId } = job;
-  if (job.kind === "delete" || job.kind === "delete_workspace") {
+  if (job.kind === "delete" || job.kind === "delete_workspace" || job.kind === "export") {
     await deps.queue.send([{ kind: job.kind, workspaceId, jobId, bulk: true }]);
     return;
   }

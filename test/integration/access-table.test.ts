@@ -22,18 +22,19 @@ const SCOPES = ["search", "index", "ask", "admin"];
 const FOREIGN: Record<string, () => Promise<string>> = {
   "/v1/keys/": async () => (await newKey((await newWorkspace()).key, { scopes: ["search"] })).id,
   "/v1/jobs/": async () => foreignJob((await newWorkspace()).id),
+  "/v1/exports/": async () => foreignJob((await newWorkspace()).id, "export"),
   "/v1/syncs/": async () => foreignSync((await newWorkspace()).key),
 };
 /** A body that the route would accept, where `{}` is not one. */
 const BODIES: Record<string, unknown> = { "PATCH /v1/keys/{id}": { name: "renamed" } };
 
-async function foreignJob(workspaceId: string): Promise<string> {
+async function foreignJob(workspaceId: string, kind = "index"): Promise<string> {
   const id = newTimeId("job", Date.now());
   await env.DB.prepare(
     `INSERT INTO jobs (id, workspace_id, kind, status, spec, expanded, created_at, updated_at)
-     VALUES (?, ?, 'index', 'succeeded', '{}', 1, 1, 1)`,
+     VALUES (?, ?, ?, 'succeeded', '{}', 1, 1, 1)`,
   )
-    .bind(id, workspaceId)
+    .bind(id, workspaceId, kind)
     .run();
   return id;
 }

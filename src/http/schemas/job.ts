@@ -19,6 +19,7 @@ export const JobSchema = z
       "delete_workspace",
       "backup",
       "restore",
+      "export",
     ]),
     status: z.enum(["queued", "running", "paused", "succeeded", "failed", "cancelled"]),
     files: z.object({
