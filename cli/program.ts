@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { Command } from "commander";
 import { registerKeys, registerOperations } from "./commands/admin.ts";
 import { registerAsk } from "./commands/ask.ts";
+import { registerBackup } from "./commands/backup.ts";
 import { registerCompletion } from "./commands/completion.ts";
 import { registerIndex } from "./commands/index-tree.ts";
 import { registerLogin } from "./commands/login.ts";
@@ -45,6 +46,7 @@ Exit codes: 0 done, 1 failed or nothing found, 2 wrong usage, 130 interrupted.`,
   registerStatus(program, context);
   registerKeys(program, context);
   registerOperations(program, context);
+  registerBackup(program, context);
   registerMcp(program, context);
   registerCompletion(program, context);
   // Sub-commands do not inherit it.

@@ -3,6 +3,7 @@ import { type ClientOptions, Transport } from "./transport.ts";
 import type {
   Answer,
   AskRequest,
+  Backup,
   ChecklistItem,
   CreatedKey,
   FileInfo,
@@ -10,6 +11,7 @@ import type {
   JobFile,
   Key,
   Page,
+  Restore,
   SearchAnswer,
   SearchRequest,
   SecurityEvent,
@@ -170,6 +172,40 @@ export class DevFlowClient {
   usage = (query: { from?: string; to?: string; group_by?: "key" | "day" } = {}, signal?: Signal) =>
     this.#get<{ items: Usage[] }>("/v1/usage", query, signal);
   checklist = (signal?: Signal) => this.#get<{ items: ChecklistItem[] }>("/v1/checklist", {}, signal);
+
+  createBackup = () => this.#post<JobAnswer>("/v1/backups", undefined);
+  backups = (query: ListQuery = {}, signal?: Signal) => this.#get<Page<Backup>>("/v1/backups", query, signal);
+  backup = (id: string, signal?: Signal) =>
+    this.#get<Backup>(`/v1/backups/${encodeURIComponent(id)}`, {}, signal);
+  /** The encrypted file from the byte `from` on. */
+  backupContent = (id: string, from: number, signal?: Signal) =>
+    this.transport.send("GET", `/v1/backups/${encodeURIComponent(id)}/content`, {
+      headers: from > 0 ? { range: `bytes=${from}-` } : {},
+      signal,
+    });
+  /** @param manifest of the archive, as it is. Sent again, it gives the same restore. */
+  openRestore = (manifest: unknown, signal?: Signal) =>
+    this.#post<Restore>("/v1/restores", manifest, signal, true);
+  /** @param sha256 of the part, in base64. */
+  putRestorePart = (
+    id: string,
+    part: number,
+    raw: Uint8Array<ArrayBuffer>,
+    sha256: string,
+    signal?: Signal,
+  ): Promise<Response> =>
+    this.transport.send("PUT", `/v1/restores/${encodeURIComponent(id)}/parts/${part}`, {
+      raw,
+      headers: { "content-type": "application/x-tar", "content-digest": `sha-256=:${sha256}:` },
+      signal,
+    });
+  completeRestore = (id: string) =>
+    this.#post<JobAnswer>(`/v1/restores/${encodeURIComponent(id)}/complete`, undefined, undefined, true);
+  enableRestoredKeys = (id: string, workspaceId?: string) =>
+    this.#post<{ enabled: number }>(
+      `/v1/restores/${encodeURIComponent(id)}/enable_keys`,
+      workspaceId === undefined ? {} : { workspace_id: workspaceId },
+    );
 
   #get<T>(
     path: string,

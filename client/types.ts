@@ -232,3 +232,20 @@ export interface Usage {
   bytes_stored: number;
   cost_microusd: number;
 }
+
+export interface Backup {
+  id: string;
+  status: "running" | "succeeded" | "failed";
+  parts: number;
+  bytes: number | null;
+  counts: { rows: Record<string, number>; blobs: number; blob_bytes: number; vectors: number } | null;
+  error: string | null;
+  created_at: string;
+}
+
+export interface Restore {
+  id: string;
+  status: "receiving" | "running" | "succeeded" | "failed";
+  received: number[];
+  error: string | null;
+}

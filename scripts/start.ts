@@ -74,7 +74,8 @@ async function run(options: StartOptions, interruption: AbortSignal): Promise<vo
     const failure = stack.failed.then((sentence) => {
       throw new StackFailure(sentence);
     });
-    if (!options["no-index"]) await Promise.race([indexOwnSource(stack, interruption), failure]);
+    if (!options["no-index"] && stack.apiKey !== "")
+      await Promise.race([indexOwnSource(stack, interruption), failure]);
     announce(stack, { began, host, port });
     using _cron = runCron(stack.url);
     await Promise.race([aborted(interruption), failure]);
@@ -145,6 +146,17 @@ function announce(stack: Stack, start: { began: number; host: string; port: numb
       `\nAPI_HOST=${start.host} lets other machines in. This is a development server, with development tools ` +
         "that ask for no key; do not leave it on a network that you do not trust.",
     );
+  }
+  if (stack.apiKey === "") {
+    console.log(`
+DevFlow is ready for a backup (RESTORE_ENABLED), without a workspace of its own.
+
+  URL         ${stack.url}
+  Root key    in ${stack.state.path("local.json")}
+
+DEVFLOW_URL=${stack.url} DEVFLOW_KEY=<root key> devflow backup restore FILE --identity KEY
+`);
+    return;
   }
   const insecure = stack.url.startsWith("https:") ? " --insecure" : "";
   const query = JSON.stringify({ query: EXAMPLE_QUERY, limit: 3 });

@@ -30,6 +30,7 @@ import { jobRoutes } from "./http/routes/jobs.ts";
 import { keyRoutes } from "./http/routes/keys.ts";
 import { metricsRoutes } from "./http/routes/metrics.ts";
 import { pageRoutes } from "./http/routes/pages.ts";
+import { restoreRoutes } from "./http/routes/restores.ts";
 import { searchRoutes } from "./http/routes/search.ts";
 import { securityEventRoutes } from "./http/routes/security-events.ts";
 import { statsRoutes } from "./http/routes/stats.ts";
@@ -62,6 +63,7 @@ export const ROUTES: readonly Route[] = [
   ...exportRoutes,
   ...metricsRoutes,
   ...backupRoutes,
+  ...restoreRoutes,
   ...checklistRoutes(() => ROUTES),
   ...mcpRoutes(() => ROUTES),
   ...oauthRoutes(() => ROUTES),

@@ -1,4 +1,6 @@
 import { continueBackup, failBackup } from "./backup/create.ts";
+import { continueRestore, failRestore, type RestoreDeps } from "./backup/restore.ts";
+import { withKnownVectors } from "./backup/restore-part.ts";
 import { mapBounded } from "./core/bounded.ts";
 import { BudgetExhaustedError } from "./core/budget.ts";
 import { DevFlowError } from "./core/errors.ts";
@@ -9,11 +11,13 @@ import { runDeletion } from "./files/run-deletion.ts";
 import { runExport } from "./files/run-export.ts";
 import { runSync } from "./files/run-sync.ts";
 import { unpackArchive } from "./files/unpack-archive.ts";
+import type { IndexingDeps } from "./indexing/deps.ts";
 import { eraseWorkspace } from "./indexing/erase-workspace.ts";
 import { expandJob } from "./indexing/expand-job.ts";
 import { failMessage } from "./indexing/fail-files.ts";
 import { indexFiles } from "./indexing/index-files.ts";
 import { pauseForBudget } from "./indexing/pause.ts";
+import { sendMessages } from "./indexing/repair.ts";
 import type { Services } from "./services.ts";
 
 /**
@@ -49,6 +53,7 @@ const HANDLERS: Handlers = {
   sync: runSync,
   backup: continueBackup,
   export: runExport,
+  restore: (services, message) => continueRestore(restoring(services), message),
 };
 
 /** Consumes the queue `indexing` and its dead letters. Each message is acknowledged or retried by itself. */
@@ -82,8 +87,39 @@ async function handle(services: Services, message: IndexingMessage): Promise<voi
     if (!(error instanceof DevFlowError) || error.retryable) throw error;
     services.log.warning(error.message, { code: error.code, job_id: message.jobId });
     if (message.kind === "backup") return failBackup(services, message.jobId, error.message);
+    if (message.kind === "restore") return failRestore(services, message.jobId, error.message);
     await failMessage(services, message, error.code, error.message);
   }
+}
+
+/** What a restore needs: files are indexed as ever, but for vectors that came with them. */
+function restoring(services: Services): RestoreDeps {
+  const { db, blobs, queue, events, restoreEnabled, now } = services;
+  return {
+    db,
+    blobs,
+    queue,
+    events,
+    restoreEnabled,
+    now,
+    resumeJob: (job) => sendMessages(services, job),
+    async indexFiles(workspaceId, jobId, files, known) {
+      const deps: IndexingDeps = {
+        ...services,
+        db,
+        events,
+        embedder: services.embedder,
+        vectors: services.vectors,
+        embedderFor: (id, tokens) => withKnownVectors(services.embedderFor(id, tokens), known),
+      };
+      try {
+        await indexFiles(deps, { kind: "index", workspaceId, jobId, files, bulk: true });
+      } catch (error) {
+        // What the month cannot pay for is indexed when it can, as after any upload.
+        if (!(error instanceof BudgetExhaustedError)) throw error;
+      }
+    },
+  };
 }
 
 /** Without a place the message is sent again: that spends none of its retries. */
@@ -120,6 +156,9 @@ async function giveUp(services: Services, message: IndexingMessage): Promise<voi
   });
   if (message.kind === "backup") {
     return failBackup(services, message.jobId, "A part could not be written for a while; see the logs.");
+  }
+  if (message.kind === "restore") {
+    return failRestore(services, message.jobId, "A part could not be restored for a while; see the logs.");
   }
   const detail = "It could not be indexed for a while, and retries are spent. Retry with POST /v1/index.";
   await failMessage(services, message, "upstream_unavailable", detail);

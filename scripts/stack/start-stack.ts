@@ -40,6 +40,7 @@ export interface Stack {
   embeddings: "local" | "openai";
   rateLimitMultiplier: number;
   rootKey: string;
+  /** Empty, as the key is, where RESTORE_ENABLED waits for a backup. */
   workspaceId: string;
   apiKey: string;
   state: State;
@@ -107,7 +108,11 @@ async function bringUp(launch: Launch, options: StackOptions): Promise<Omit<Stac
   });
   progress("the Worker is up");
 
-  const workspace = await ensureWorkspace(state, worker.url, settings.ROOT_API_KEY);
+  // A backup is restored into an empty deployment: a workspace of ours would be in its way.
+  const restoring = ["true", "1"].includes(given["RESTORE_ENABLED"] ?? "");
+  const workspace = restoring
+    ? { workspaceId: "", apiKey: "" }
+    : await ensureWorkspace(state, worker.url, settings.ROOT_API_KEY);
   state.writeJson("local.json", {
     url: worker.url,
     root_key: settings.ROOT_API_KEY,

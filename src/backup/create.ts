@@ -46,7 +46,7 @@ export interface BackupDeps extends ReadDeps {
   now(): number;
 }
 
-type BackupMessage = Extract<IndexingMessage, { kind: "backup" }>;
+type BackupMessage = Extract<IndexingMessage, { kind: "backup" | "restore" }>;
 
 /**
  * A part ends with the page that brings it past either: some seconds of work, and a body that a restore can send.

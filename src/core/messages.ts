@@ -17,6 +17,7 @@ export const IndexingMessageSchema = z.discriminatedUnion("kind", [
   z.object({ ...base, kind: z.literal("export") }),
   z.object({ ...base, kind: z.literal("delete_workspace") }),
   z.object({ ...base, kind: z.literal("backup"), part: z.int().min(1).optional() }),
+  z.object({ ...base, kind: z.literal("restore"), part: z.int().min(1).optional() }),
 ]) satisfies z.ZodType<IndexingMessage>;
 
 type IndexMessage = Extract<IndexingMessage, { kind: "index" }>;

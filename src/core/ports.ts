@@ -373,8 +373,8 @@ export type IndexingWork =
   | { kind: "export"; workspaceId: string; jobId: string }
   /** Erase a workspace that is marked as deleted. */
   | { kind: "delete_workspace"; workspaceId: string; jobId: string }
-  /** Write a part of a backup. Without `part`: the next, wherever the work stands. */
-  | { kind: "backup"; workspaceId: string; jobId: string; part?: number | undefined };
+  /** Write a part of a backup, or restore one. Without `part`: the next, wherever the work stands. */
+  | { kind: "backup" | "restore"; workspaceId: string; jobId: string; part?: number | undefined };
 
 export interface MessageQueue {
   /** @param delaySeconds before the messages are delivered: 0 where it is left out. */

@@ -47,7 +47,7 @@ export async function sendMessages(
     await deps.queue.send([{ kind: job.kind, workspaceId, jobId, bulk: true }]);
     return;
   }
-  if (job.kind === "backup") {
+  if (job.kind === "backup" || job.kind === "restore") {
     await deps.queue.send([{ kind: job.kind, workspaceId, jobId, bulk: true }]);
     return;
   }

@@ -1,0 +1,173 @@
+import { createWriteStream } from "node:fs";
+import { readFile, rename, stat } from "node:fs/promises";
+import { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import { setTimeout } from "node:timers/promises";
+import { generateX25519Identity, identityToRecipient } from "age-encryption";
+import type { Command } from "commander";
+import type { DevFlowClient } from "../../client/client.ts";
+import type { Job } from "../../client/types.ts";
+import { openBackupFile } from "../backup-archive.ts";
+import type { Context, GlobalOptions } from "../context.ts";
+import { CliError } from "../failure.ts";
+import { bytes, count, table } from "../format.ts";
+import { startProgress } from "../progress.ts";
+
+const POLL_MS = 1000;
+
+export function registerBackup(program: Command, context: Context): void {
+  const backup = program
+    .command("backup")
+    .description("backups of the whole deployment (needs the root key in DEVFLOW_KEY)");
+  backup
+    .command("keygen")
+    .description("make a pair of age keys: the identity on stdout, the public key on stderr")
+    .addHelpText("after", "\nExample:\n  (umask 077; devflow backup keygen > identity.txt)")
+    .action(async () => {
+      const identity = await generateX25519Identity();
+      const recipient = await identityToRecipient(identity);
+      context.print(`# public key: ${recipient}\n${identity}`);
+      context.note(`Set BACKUP_RECIPIENTS=${recipient}`);
+      context.note("Keep the identity away from the deployment: without it no backup can be read.");
+    });
+  backup
+    .command("create")
+    .description("make a backup now, and wait for it")
+    .action(async (_: unknown, command: Command) => {
+      const options = command.optsWithGlobals<GlobalOptions>();
+      const client = context.client(options);
+      const { job } = await client.createBackup();
+      const done = await followed(context, client, job);
+      if (options.json) return context.print(JSON.stringify(done, null, 2));
+      context.print(String(done.receipt?.["backup"]));
+    });
+  backup
+    .command("list")
+    .description("backups, newest first")
+    .action(async (_: unknown, command: Command) => {
+      const options = command.optsWithGlobals<GlobalOptions>();
+      const page = await context.client(options).backups({ limit: 100 }, context.signal);
+      if (options.json) return context.print(JSON.stringify(page, null, 2));
+      const rows = page.items.map((one) => [
+        one.id,
+        one.status,
+        one.created_at,
+        one.bytes === null ? "" : bytes(one.bytes),
+        one.counts === null ? "" : `${count(one.counts.rows["files"] ?? 0)} files`,
+        one.error ?? "",
+      ]);
+      context.print(table(rows));
+    });
+  backup
+    .command("download")
+    .description("the encrypted file of a backup; goes on where an earlier download was cut off")
+    .argument("<id>")
+    .argument("[file]", "where to; default <id>.tar")
+    .action(async (id: string, file: string | undefined, _: unknown, command: Command) => {
+      const client = context.client(command.optsWithGlobals<GlobalOptions>());
+      context.print(await download(context, client, id, file ?? `${id}.tar`));
+    });
+  backup
+    .command("restore")
+    .description("decrypt a backup here, and restore it into an empty deployment")
+    .argument("<file>")
+    .requiredOption("--identity <file>", "file with the age identity; it stays on this machine")
+    .addHelpText(
+      "after",
+      "\nThe deployment needs RESTORE_ENABLED=true. Run it again where it was interrupted: it goes on.",
+    )
+    .action(async (file: string, _: unknown, command: Command) => {
+      const options = command.optsWithGlobals<GlobalOptions & { identity: string }>();
+      const identity = await readFile(options.identity, "utf8").catch(() => {
+        throw new CliError(`The identity ${options.identity} cannot be read.`);
+      });
+      const { id, job } = await restore(context, context.client(options), file, identity);
+      if (options.json) return context.print(JSON.stringify(job, null, 2));
+      context.note(`Restored ${job.receipt?.["files"]} files of ${job.receipt?.["workspaces"]} workspaces.`);
+      context.note(`API keys open nothing yet: devflow backup enable-keys ${id}`);
+      context.print(id);
+    });
+  backup
+    .command("enable-keys")
+    .description("let restored API keys in again")
+    .argument("<restore>", "what `restore` printed")
+    .option("--workspace <id>", "those of one workspace")
+    .action(async (id: string, _: unknown, command: Command) => {
+      const options = command.optsWithGlobals<GlobalOptions & { workspace?: string }>();
+      const { enabled } = await context.client(options).enableRestoredKeys(id, options.workspace);
+      context.note(`${enabled} keys are enabled.`);
+    });
+}
+
+async function download(context: Context, client: DevFlowClient, id: string, file: string): Promise<string> {
+  const { status, bytes: size } = await client.backup(id, context.signal);
+  if (size === null) throw new CliError(`The backup is ${status}; it has no content.`);
+  const partial = `${file}.partial`;
+  const there = await stat(partial).then(
+    (found) => found.size,
+    () => 0,
+  );
+  const from = there < size ? there : 0;
+  const response = await client.backupContent(id, from, context.signal);
+  if (response.body === null) throw new CliError("The server sent nothing.");
+  using progress = startProgress(context, "download", size, "bytes");
+  let done = from;
+  const body = Readable.fromWeb(response.body as import("node:stream/web").ReadableStream);
+  body.on("data", (part: Buffer) => {
+    done += part.length;
+    progress.set(done);
+  });
+  await pipeline(body, createWriteStream(partial, { flags: from > 0 ? "a" : "w", mode: 0o600 }));
+  const written = (await stat(partial)).size;
+  if (written !== size) throw new CliError(`${written} of ${size} bytes came; run it again to go on.`);
+  await rename(partial, file);
+  return file;
+}
+
+async function restore(
+  context: Context,
+  client: DevFlowClient,
+  path: string,
+  identity: string,
+): Promise<{ id: string; job: Job }> {
+  // The whole file is read and decrypted once before anything is sent: what is damaged is refused here.
+  await using file = await verified(context, path, identity);
+  const { manifest } = file;
+  const opened = await client.openRestore(manifest, context.signal);
+  const there = new Set(opened.received);
+  if (opened.status === "receiving") {
+    using progress = startProgress(context, "upload", manifest.parts.length, "parts");
+    for (const part of manifest.parts) {
+      if (!there.has(part.part)) {
+        const digest = Buffer.from(part.plain_sha256, "hex").toString("base64");
+        await client.putRestorePart(opened.id, part.part, await file.part(part), digest, context.signal);
+      }
+      progress.set(part.part);
+    }
+  }
+  if (opened.status === "failed") throw new CliError(`This restore failed: ${opened.error}`);
+  const { job } = await client.completeRestore(opened.id);
+  return { id: opened.id, job: await followed(context, client, job) };
+}
+
+async function verified(context: Context, path: string, identity: string) {
+  using progress = startProgress(context, "verify", 1, "parts");
+  return await openBackupFile(path, identity, (part, of) => {
+    progress.total(of);
+    progress.set(part);
+  });
+}
+
+/** Until it is over. Errors: `CliError` where it failed. */
+async function followed(context: Context, client: DevFlowClient, begun: Job): Promise<Job> {
+  let shown = "";
+  for (let job = begun; ; job = await client.job(begun.id, context.signal)) {
+    if (job.status === "succeeded") return job;
+    if (job.finished_at !== null) throw new CliError(job.error ?? `The job ${job.status}.`);
+    const parts = job.receipt?.["parts"];
+    const line = `${job.kind}: ${parts === undefined ? job.status : `part ${parts}`}`;
+    if (line !== shown) context.note(line);
+    shown = line;
+    await setTimeout(POLL_MS, undefined, { signal: context.signal });
+  }
+}

@@ -1,0 +1,213 @@
+import { deepStrictEqual, ok, strictEqual } from "node:assert";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { setTimeout } from "node:timers/promises";
+import { generateX25519Identity, identityToRecipient } from "age-encryption";
+import { DevFlowClient } from "../../client/client.ts";
+import { type Stack, startStack } from "../stack/start-stack.ts";
+
+const CLI = resolve(import.meta.dirname, "../../cli/main.ts");
+const POLL_MS = 300;
+/** Files of one multipart upload. */
+const UPLOAD_FILES = 200;
+
+export interface DrillOptions {
+  /** Of the drill's own: two stacks, identity, archive. */
+  folder: string;
+  files: { path: string; content: Uint8Array<ArrayBuffer> }[];
+  queries: readonly string[];
+  say(line: string): void;
+}
+
+export interface DrillReport {
+  files: number;
+  chunks: number;
+  queries: number;
+  archiveBytes: number;
+  /** Tokens that the restored deployment embedded anew. */
+  tokensEmbedded: number;
+  damagesRefused: number;
+  secondsToBackUp: number;
+  secondsToRestore: number;
+  archive: string;
+  identity: string;
+}
+
+/**
+ * Indexes the files in one local stack, backs it up, restores it into another that is empty, and compares files by their
+ * digests and the results of the queries. Errors: an AssertionError for what differs.
+ */
+export async function runDrill(options: DrillOptions): Promise<DrillReport> {
+  const { folder, say } = options;
+  const identity = join(folder, "identity.txt");
+  const archive = join(folder, "backup.tar");
+  const key = await generateX25519Identity();
+  writeFileSync(identity, `${key}\n`, { mode: 0o600 });
+  const recipients = await identityToRecipient(key);
+
+  const first = await startStack({
+    stateFolder: join(folder, "first"),
+    port: 0,
+    settings: { BACKUP_RECIPIENTS: recipients },
+  });
+  let before: Awaited<ReturnType<typeof observe>>;
+  let secondsToBackUp: number;
+  try {
+    await index(first, options.files);
+    say(`indexed ${options.files.length} files`);
+    before = await observe(first.url, first.apiKey, options.queries);
+    const began = performance.now();
+    const made = (await devflow(first, ["backup", "create"])).stdout.trim();
+    secondsToBackUp = secondsSince(began);
+    await devflow(first, ["backup", "download", made, archive]);
+    say(`backed up: ${made}`);
+  } finally {
+    await first.stop();
+  }
+
+  const second = await startStack({
+    stateFolder: join(folder, "second"),
+    port: 0,
+    settings: { RESTORE_ENABLED: "true" },
+  });
+  try {
+    const damagesRefused = await refusesDamage(second, archive, identity);
+    say(`refused ${damagesRefused} damaged archives`);
+    const began = performance.now();
+    const restore = (
+      await devflow(second, ["backup", "restore", archive, "--identity", identity])
+    ).stdout.trim();
+    const secondsToRestore = secondsSince(began);
+    const client = new DevFlowClient({ url: second.url, key: first.apiKey });
+    await client.whoami().then(
+      () => ok(false, "a restored key opened something before it was enabled"),
+      () => {},
+    );
+    await devflow(second, ["backup", "enable-keys", restore]);
+    const after = await observe(second.url, first.apiKey, options.queries);
+    deepStrictEqual(after.files, before.files);
+    deepStrictEqual(after.results, before.results);
+    strictEqual(after.chunks, before.chunks);
+    // Run again, it finds the restore done.
+    strictEqual(
+      (await devflow(second, ["backup", "restore", archive, "--identity", identity])).stdout.trim(),
+      restore,
+    );
+    const jobs = await client.jobs({ limit: 100 });
+    const tokensEmbedded = jobs.items
+      .filter(({ kind }) => kind === "index")
+      .reduce((sum, { tokens }) => sum + tokens, 0);
+    return {
+      files: before.files.length,
+      chunks: before.chunks,
+      queries: options.queries.length,
+      archiveBytes: readFileSync(archive).length,
+      tokensEmbedded,
+      damagesRefused,
+      secondsToBackUp,
+      secondsToRestore,
+      archive,
+      identity,
+    };
+  } finally {
+    await second.stop();
+  }
+}
+
+async function index(stack: Stack, files: DrillOptions["files"]): Promise<void> {
+  const client = new DevFlowClient({ url: stack.url, key: stack.apiKey });
+  for (let start = 0; start < files.length; start += UPLOAD_FILES) {
+    const { job } = await client.uploadFiles(files.slice(start, start + UPLOAD_FILES));
+    for (let now = job; now !== null && now.finished_at === null; now = await client.job(now.id)) {
+      await setTimeout(POLL_MS);
+    }
+  }
+}
+
+/** All files with their digests, and the results of each query. */
+async function observe(url: string, key: string, queries: readonly string[]) {
+  const client = new DevFlowClient({ url, key });
+  const files: string[] = [];
+  let cursor: string | null = null;
+  do {
+    const page = await client.files({ limit: 100, ...(cursor === null ? {} : { cursor }) });
+    files.push(...page.items.map((one) => `${one.sha256} ${one.status} ${one.chunks} ${one.path}`));
+    cursor = page.next_cursor;
+  } while (cursor !== null);
+  const results: string[][] = [];
+  for (const query of queries) {
+    const answer = await client.search({ query, limit: 5 });
+    results.push(answer.results.map((hit) => `${hit.path}:${hit.start_line}-${hit.end_line}`));
+  }
+  ok(
+    results.some((hits) => hits.length > 0),
+    "no query found anything",
+  );
+  const { chunks } = await client.stats();
+  return { files, results, chunks };
+}
+
+/** One byte flipped in each region of the archive, the end cut off, another file, another identity. */
+async function refusesDamage(stack: Stack, archive: string, identity: string): Promise<number> {
+  const whole = readFileSync(archive);
+  const broken = `${archive}.broken`;
+  const regions = {
+    "tar header": 20,
+    "header file": 520,
+    "padding of the header file": 1000,
+    "part's tar header": 1024 + 130,
+    "age header": 1024 + 512 + 60,
+    "age payload": 1024 + 512 + 2000,
+    manifest: whole.lastIndexOf('"plain_bytes"') + 16,
+    digests: whole.lastIndexOf("manifest.json") - 20,
+    end: whole.length - 1,
+  };
+  const attempts: [string, Uint8Array][] = Object.entries(regions).map(([name, at]) => {
+    const bytes = Buffer.from(whole);
+    bytes[at] = (bytes[at] ?? 0) ^ 1;
+    return [name, bytes];
+  });
+  attempts.push(["cut off", whole.subarray(0, whole.length - 2048)], ["foreign", Buffer.alloc(4096, "a")]);
+  const refused = async (name: string, file: string, key: string) => {
+    const { code, stderr } = await devflow(stack, ["backup", "restore", file, "--identity", key], false);
+    strictEqual(code, 1, `${name} was not refused: ${stderr}`);
+  };
+  for (const [name, bytes] of attempts) {
+    writeFileSync(broken, bytes);
+    await refused(name, broken, identity);
+  }
+  const stranger = `${identity}.other`;
+  writeFileSync(stranger, await generateX25519Identity());
+  await refused("another identity", archive, stranger);
+  const root = new DevFlowClient({ url: stack.url, key: stack.rootKey });
+  const workspaces = await root.transport.json<{ items: unknown[] }>("GET", "/v1/workspaces");
+  deepStrictEqual(workspaces.items, []);
+  return attempts.length + 1;
+}
+
+async function devflow(
+  stack: Stack,
+  args: string[],
+  mustSucceed = true,
+): Promise<{ code: number | null; stdout: string; stderr: string }> {
+  const child = spawn(process.execPath, [CLI, ...args], {
+    env: { ...process.env, DEVFLOW_URL: stack.url, DEVFLOW_KEY: stack.rootKey },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  let [stdout, stderr] = ["", ""];
+  child.stdout.on("data", (part: Buffer) => {
+    stdout += part.toString();
+  });
+  child.stderr.on("data", (part: Buffer) => {
+    stderr += part.toString();
+  });
+  const [code] = (await once(child, "close")) as [number | null];
+  if (mustSucceed) strictEqual(code, 0, `devflow ${args.join(" ")}: ${stderr}`);
+  return { code, stdout, stderr };
+}
+
+function secondsSince(began: number): number {
+  return Math.round((performance.now() - began) / 100) / 10;
+}

@@ -1,0 +1,54 @@
+import { execFileSync, spawnSync } from "node:child_process";
+import { existsSync, globSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { type DrillReport, runDrill } from "../../scripts/drill/run.ts";
+
+const ROOT = resolve(import.meta.dirname, "../..");
+const QUERIES = [
+  "parse a bearer credential",
+  "sign a cursor",
+  "fold text",
+  "glob pattern",
+  "cut a path into segments",
+];
+const AGE = spawnSync("age", ["--version"]).status === 0;
+if (!AGE)
+  console.warn("SKIPPED: the command `age` is not installed, so nothing shows that it reads a backup.");
+
+let folder: string;
+let report: DrillReport;
+
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), "devflow-drill-"));
+  const files = globSync("src/core/*.ts", { cwd: ROOT }).map((path) => ({
+    path,
+    content: readFileSync(join(ROOT, path)),
+  }));
+  report = await runDrill({ folder, files, queries: QUERIES, say: () => {} });
+}, 600_000);
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+describe("a backup, restored into an empty stack", () => {
+  it("gives the same files, chunks and results, and embeds nothing again", () => {
+    expect(report).toMatchObject({ queries: QUERIES.length, tokensEmbedded: 0 });
+    expect(report.files).toBeGreaterThan(20);
+  });
+
+  it("is refused when a byte of any region differs, when it is cut off, foreign, or another's", () => {
+    expect(report.damagesRefused).toBe(12);
+  });
+
+  it.skipIf(!AGE)("is read by the stock commands tar, sha256sum and age", () => {
+    const out = join(folder, "stock");
+    mkdirSync(out);
+    execFileSync("tar", ["xf", report.archive, "-C", out]);
+    execFileSync("sha256sum", ["--quiet", "-c", "SHA256SUMS"], { cwd: out });
+    execFileSync("age", ["-d", "-i", report.identity, "-o", "part.tar", "part-00001.tar.age"], { cwd: out });
+    execFileSync("tar", ["xf", "part.tar"], { cwd: out });
+    expect(existsSync(join(out, "settings.json"))).toBe(true);
+    expect(globSync("d1/files/*.jsonl", { cwd: out }).length).toBeGreaterThan(0);
+    expect(globSync("blobs/*/*", { cwd: out }).length).toBe(report.files);
+  });
+});
