@@ -31,6 +31,8 @@ import { Secret } from "./core/secret.ts";
 import type { SecurityEvent, SecurityEvents } from "./core/security-event.ts";
 import type { UsageRecorder } from "./core/usage.ts";
 import { type Database, openDatabase } from "./db/database.ts";
+import { BUNDLED_GRAMMARS } from "./indexing/syntax/grammar-modules.ts";
+import { SyntaxParsers } from "./indexing/syntax/parsers.ts";
 import { budgetedChat } from "./limits/budgeted-chat.ts";
 import { budgetedEmbedder } from "./limits/budgeted-embedder.ts";
 import { LimitGate } from "./limits/gate.ts";
@@ -64,6 +66,8 @@ export interface Services {
   /** Micro-dollars for a million tokens of the embedding model. */
   embeddingPriceMicrousd: number;
   prices: Prices;
+  /** Cuts files by their syntax. */
+  syntax: SyntaxParsers;
   vectors: VectorStore;
   /** Calls of consumers to the vector store at once, for each workspace. */
   vectorCalls: number;
@@ -116,6 +120,8 @@ export interface Isolate {
   /** Public keys of other issuers. */
   jwks: JwksCache;
   gate: LimitGate;
+  /** Grammars that files have been read by. */
+  syntax: SyntaxParsers;
   waitingEvents: WaitingEvents;
   waitingUsage: WaitingUsage;
   policies: PolicyTable;
@@ -146,6 +152,7 @@ export function createIsolate(
     workspaceNames: new Lru(MAX_NAMES, WORKSPACE_NAME_SECONDS * 1000),
     jwks: new JwksCache(fetchJwks),
     gate: new LimitGate(),
+    syntax: new SyntaxParsers(BUNDLED_GRAMMARS),
     waitingEvents: new WaitingEvents(),
     waitingUsage: new WaitingUsage(usageGatherMs),
     policies: policyTable(config),
@@ -247,6 +254,7 @@ export function createServices(
       chatOutput: config.CHAT_OUTPUT_PRICE_MICROUSD,
     },
     usage,
+    syntax: isolate.syntax,
     get vectors() {
       return vectors();
     },

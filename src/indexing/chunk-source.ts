@@ -2,12 +2,17 @@ import type { Chunk, ChunkedBy } from "../core/chunk.ts";
 import { estimateTokens } from "../core/tokens.ts";
 import { chunkLines } from "./chunk-lines.ts";
 import { embeddedText } from "./embedded-text.ts";
+import { blocksOf } from "./syntax/blocks-of.ts";
+import { chunkBlocks } from "./syntax/chunk-syntax.ts";
+import type { SyntaxParsers } from "./syntax/parsers.ts";
 
 /** Longer chunks blur: a vector stands for one thing. Also what a reader takes in at a glance. */
 const LONGEST_CHUNK_TOKENS = 384;
 const SHORTEST_CHUNK_TOKENS = 32;
 /** Share of the model's input that a chunk may fill by estimate; the rest is for what the estimate misses. */
 const FILL = 0.85;
+/** Tokens that the names of what encloses a chunk may take in front of it. */
+const NAMES_TOKENS = 16;
 
 export interface ChunkedSource {
   chunks: Chunk[];
@@ -15,17 +20,27 @@ export interface ChunkedSource {
 }
 
 /**
- * Cuts a decoded file into the chunks that are embedded, stored and shown. Empty for white space alone.
+ * Cuts a decoded file into the chunks that are embedded, stored and shown: by its syntax, or by lines where that is
+ * not known. Empty for white space alone.
  * @param modelMaxTokens tokens that the embedding model reads; the path in front of each chunk takes its part.
  */
-export function chunkSource(
+export async function chunkSource(
   source: string,
-  _language: string,
+  language: string,
   path: string,
   modelMaxTokens: number,
-): ChunkedSource {
-  const header = estimateTokens(embeddedText(path, { symbol: null, parent: null, text: "" }));
+  parsers: SyntaxParsers,
+): Promise<ChunkedSource> {
+  const header = estimateTokens(embeddedText(path, { symbol: null, parent: null, text: "" })) + NAMES_TOKENS;
   const room = Math.min(modelMaxTokens * FILL - header, LONGEST_CHUNK_TOKENS);
   const maxTokens = Math.max(SHORTEST_CHUNK_TOKENS, Math.floor(room));
-  return { chunks: chunkLines(source, { maxTokens }), chunkedBy: "lines" };
+  const blocks = await blocksOf(source, language, parsers);
+  if (blocks === null) return { chunks: chunkLines(source, { maxTokens }), chunkedBy: "lines" };
+  const options = { maxTokens, aloneTokens: ALONE_TOKENS, runTokens: RUN_TOKENS };
+  return { chunks: chunkBlocks(source, blocks, options), chunkedBy: "syntax" };
 }
+
+/** A definition of this size is a chunk of its own. */
+const ALONE_TOKENS = 48;
+/** Smaller ones are put together with their neighbours up to this size. */
+const RUN_TOKENS = 128;

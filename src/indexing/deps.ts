@@ -2,6 +2,7 @@ import type { Logger } from "../core/log.ts";
 import type { Embedder, MessageQueue, VectorStore, WorkspaceIndex } from "../core/ports.ts";
 import type { SecurityEvents } from "../core/security-event.ts";
 import type { Database } from "../db/database.ts";
+import type { SyntaxParsers } from "./syntax/parsers.ts";
 
 /** What indexing needs of the outside. */
 export interface IndexingDeps {
@@ -13,6 +14,8 @@ export interface IndexingDeps {
   embedderFor(workspaceId: string, monthlyTokens: number | null, keyId?: string | null): Embedder;
   /** Tokens of one input that the embedding model reads. */
   embeddingMaxTokens: number;
+  /** Cuts files by their syntax. */
+  syntax: SyntaxParsers;
   vectors: VectorStore;
   /** Calls of consumers to the vector store at once, for each workspace. */
   vectorCalls: number;

@@ -38,7 +38,7 @@ export interface Refusal {
 
 /** Reads, decodes and cuts the files, side by side. A file that fails does so alone. */
 export function readSources(
-  deps: Pick<IndexingDeps, "blobs" | "embedder" | "embeddingMaxTokens" | "events">,
+  deps: Pick<IndexingDeps, "blobs" | "embedder" | "embeddingMaxTokens" | "events" | "syntax">,
   rows: readonly FileRow[],
 ): Promise<SourceToIndex[]> {
   return mapBounded(rows, READERS, async (row) => {
@@ -48,7 +48,13 @@ export function readSources(
     if ("refusal" in read) return { ...base, refusal: read.refusal };
     const secret = await secretIn(deps, row, read.text);
     if (secret !== null) return { ...base, refusal: secret };
-    const { chunks, chunkedBy } = chunkSource(read.text, language, path, deps.embeddingMaxTokens);
+    const { chunks, chunkedBy } = await chunkSource(
+      read.text,
+      language,
+      path,
+      deps.embeddingMaxTokens,
+      deps.syntax,
+    );
     if (chunks.length === 0) return { ...base, refusal: skipped("empty", "It holds only white space.") };
     const { model, dimensions } = deps.embedder;
     const prepared = chunks.map((chunk) => {
