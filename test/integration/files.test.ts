@@ -86,8 +86,8 @@ describe("GET /v1/files/info and /content", () => {
     expect(await info.json()).toMatchObject({
       path: "a.ts",
       status: "indexed",
-      chunked_by: "lines",
-      symbols: [],
+      chunked_by: "syntax",
+      symbols: [{ name: "f", kind: "function", parent: null, start_line: 1, end_line: 1 }],
     });
     for (const route of ["info", "content"]) {
       expect((await get(theirs.key, `/v1/files/${route}?path=a.ts`)).status).toBe(404);

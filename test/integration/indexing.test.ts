@@ -70,9 +70,17 @@ describe("indexing through the queue", () => {
     const rows = await deps.db.select().from(files).where(eq(files.workspaceId, workspace.id));
     expect(
       rows.every(
-        ({ status, chunks, chunkedBy }) => status === "indexed" && chunks === 1 && chunkedBy === "lines",
+        ({ status, chunks, chunkedBy }) => status === "indexed" && chunks === 1 && chunkedBy === "syntax",
       ),
     ).toBe(true);
+    const info = await call("GET", "/v1/files/info?path=src/http/router.ts", workspace);
+    expect(await info.json()).toMatchObject({
+      chunked_by: "syntax",
+      symbols: [
+        { name: "Router", kind: "class", parent: null, start_line: 1, end_line: 5 },
+        { name: "match", kind: "method", parent: "Router", start_line: 2, end_line: 4 },
+      ],
+    });
 
     const { vectors } = await deps.embedder.embed(["sum of two integers"]);
     const [hit] = await deps.vectors.query(collection, vectors[0] ?? [], 3, []);

@@ -1,8 +1,10 @@
 import type { Block } from "./block.ts";
 import type { GrammarName } from "./grammars.ts";
 import { outline } from "./outline.ts";
+import { outlineMarkdown } from "./outline-markdown.ts";
 import { outlineSql } from "./outline-sql.ts";
 import { outlineToml } from "./outline-toml.ts";
+import { outlineYaml } from "./outline-yaml.ts";
 import type { SyntaxParsers } from "./parsers.ts";
 import { RULES } from "./rules-languages.ts";
 
@@ -19,7 +21,6 @@ const GRAMMAR_OF: Readonly<Record<string, GrammarName>> = {
   javascript: "javascript",
   json: "json",
   kotlin: "kotlin",
-  markdown: "markdown",
   php: "php",
   python: "python",
   ruby: "ruby",
@@ -28,14 +29,21 @@ const GRAMMAR_OF: Readonly<Record<string, GrammarName>> = {
   swift: "swift",
   tsx: "tsx",
   typescript: "typescript",
-  yaml: "yaml",
+};
+
+/** Formats whose structure shows in how lines begin, or that have no grammar fit for WebAssembly. */
+const BY_LINES: Readonly<Record<string, (source: string) => Block[]>> = {
+  markdown: outlineMarkdown,
+  sql: outlineSql,
+  toml: outlineToml,
+  yaml: outlineYaml,
 };
 
 /**
  * UTF-16 units that are parsed: a tree takes some forty times the memory of its source, and WebAssembly memory is
  * never given back. What is longer is mostly generated.
  */
-export const LONGEST_PARSED = 512 * 1024;
+const LONGEST_PARSED = 256 * 1024;
 
 /** The blocks of a file by its syntax; null where the language has no grammar here, or the file cannot be read by it. */
 export async function blocksOf(
@@ -43,10 +51,12 @@ export async function blocksOf(
   language: string,
   parsers: SyntaxParsers,
 ): Promise<Block[] | null> {
-  if (language === "sql") return outlineSql(source);
-  if (language === "toml") return outlineToml(source);
+  const read = Object.hasOwn(BY_LINES, language) ? BY_LINES[language] : undefined;
+  if (read !== undefined) return read(source);
   const grammar = Object.hasOwn(GRAMMAR_OF, language) ? GRAMMAR_OF[language] : undefined;
   if (grammar === undefined || source.length > LONGEST_PARSED) return null;
+  // No source has a NUL, and tree-sitter's scanners take it for the end.
+  if (source.includes("\0")) return null;
   await parsers.start();
   const tree = parsers.parse(grammar, source);
   if (tree === null) return null;

@@ -6,9 +6,7 @@ import bash from "@cursorless/tree-sitter-wasms/out/tree-sitter-bash.wasm";
 import html from "@cursorless/tree-sitter-wasms/out/tree-sitter-html.wasm";
 import json from "@cursorless/tree-sitter-wasms/out/tree-sitter-json.wasm";
 import kotlin from "@cursorless/tree-sitter-wasms/out/tree-sitter-kotlin.wasm";
-import markdown from "@cursorless/tree-sitter-wasms/out/tree-sitter-markdown.wasm";
 import scala from "@cursorless/tree-sitter-wasms/out/tree-sitter-scala.wasm";
-import yaml from "@cursorless/tree-sitter-wasms/out/tree-sitter-yaml.wasm";
 import c from "@repomix/tree-sitter-wasms/out/tree-sitter-c.wasm";
 import c_sharp from "@repomix/tree-sitter-wasms/out/tree-sitter-c_sharp.wasm";
 import cpp from "@repomix/tree-sitter-wasms/out/tree-sitter-cpp.wasm";
@@ -40,7 +38,6 @@ export const BUNDLED_GRAMMARS: GrammarModules = {
     javascript,
     json,
     kotlin,
-    markdown,
     php,
     python,
     ruby,
@@ -49,6 +46,5 @@ export const BUNDLED_GRAMMARS: GrammarModules = {
     swift,
     tsx,
     typescript,
-    yaml,
   },
 };

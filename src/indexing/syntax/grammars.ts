@@ -11,7 +11,6 @@ export const GRAMMARS = [
   "javascript",
   "json",
   "kotlin",
-  "markdown",
   "php",
   "python",
   "ruby",
@@ -20,7 +19,6 @@ export const GRAMMARS = [
   "swift",
   "tsx",
   "typescript",
-  "yaml",
 ] as const;
 
 export type GrammarName = (typeof GRAMMARS)[number];

@@ -16,6 +16,7 @@ const FIRST_REPORTS = 2000;
 export class SyntaxParsers {
   readonly #modules: GrammarModules;
   readonly #languages = new Map<GrammarName, Language>();
+  readonly #broken = new Set<GrammarName>();
   #started: Promise<void> | null = null;
   #parser: Parser | null = null;
 
@@ -41,10 +42,14 @@ export class SyntaxParsers {
     return this.#started;
   }
 
-  /** The tree, to be deleted by the caller; null where it took more steps than source of its length should. */
+  /**
+   * The tree, to be deleted by the caller; null where it took more steps than source of its length should, or the
+   * grammar's own code failed on it.
+   */
   parse(grammar: GrammarName, source: string): Tree | null {
     const parser = this.#parser;
     if (parser === null) throw new Error("the parsers have not been started");
+    if (this.#broken.has(grammar)) return null;
     let language = this.#languages.get(grammar);
     if (language === undefined) {
       language = Language.loadSync(this.#modules.grammars[grammar]);
@@ -52,9 +57,17 @@ export class SyntaxParsers {
     }
     parser.setLanguage(language);
     let reports = FIRST_REPORTS + source.length * REPORTS_A_CHARACTER;
-    const tree = parser.parse(source, null, { progressCallback: () => --reports < 0 });
-    // What was begun would be gone on with by the next file.
-    if (tree === null) parser.reset();
-    return tree;
+    try {
+      const tree = parser.parse(source, null, { progressCallback: () => --reports < 0 });
+      // What was begun would be gone on with by the next file.
+      if (tree === null) parser.reset();
+      return tree;
+    } catch (error) {
+      // A trap in WebAssembly: what the parser holds is not to be trusted, nor is the grammar in this isolate.
+      if (!(error instanceof WebAssembly.RuntimeError)) throw error;
+      this.#broken.add(grammar);
+      this.#parser = new Parser();
+      return null;
+    }
   }
 }

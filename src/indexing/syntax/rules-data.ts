@@ -1,7 +1,7 @@
 import type { Node } from "web-tree-sitter";
 import { type Found, found, foundName, type LanguageRules } from "./rules.ts";
 
-/** Formats whose definitions are sections of the text: by key, by heading, by selector, by id. */
+/** Formats whose definitions are sections of the text: by key, by selector, by id. */
 
 /** A key that holds several lines, or stands at the top: `"version": 1` deep inside is not asked for by name. */
 function keyed(node: Node): Found[] {
@@ -28,14 +28,6 @@ function isAtTop(node: Node): boolean {
   return at === null;
 }
 
-/** A Markdown section, by its heading. */
-function section(node: Node): Found[] {
-  const heading = node.namedChildren[0];
-  if (heading?.type !== "atx_heading" && heading?.type !== "setext_heading") return [];
-  const text = (heading.childForFieldName("heading_content")?.text ?? "").replaceAll(/[`*]/g, "");
-  return foundName(text.replace(/\s#+\s*$/, ""), "section", { body: heading.nextNamedSibling });
-}
-
 /** An element with an id, by that. */
 function element(node: Node): Found[] {
   const tag = node.namedChildren[0];
@@ -53,12 +45,8 @@ function rule(node: Node): Found[] {
   return foundName((selectors?.text ?? "").replaceAll(/\s+/g, " "), "section", { body });
 }
 
-const keys = { definitions: { pair: keyed, block_mapping_pair: keyed }, maxDepth: 3 };
-
 export const DATA_RULES = {
-  json: keys,
-  yaml: keys,
-  markdown: { definitions: { section } },
+  json: { definitions: { pair: keyed }, maxDepth: 3 },
   html: { definitions: { element } },
   css: {
     definitions: {

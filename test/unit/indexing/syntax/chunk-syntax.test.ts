@@ -1,0 +1,217 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import type { Chunk } from "../../../../src/core/chunk.ts";
+import { CHUNK_KINDS, DOC_CHARACTERS, SIGNATURE_CHARACTERS } from "../../../../src/core/chunk.ts";
+import { estimateTokens } from "../../../../src/core/tokens.ts";
+import { chunkSource } from "../../../../src/indexing/chunk-source.ts";
+import { parsersInNode } from "../../../support/grammars.ts";
+
+const parsers = parsersInNode();
+const cut = (source: string, language: string, modelMaxTokens = 512) =>
+  chunkSource(source, language, `src/file.${language}`, modelMaxTokens, parsers);
+
+const LANGUAGES = [
+  "bash c cpp csharp css go html java javascript json kotlin markdown php python ruby rust scala sql swift toml",
+  "tsx typescript yaml",
+].flatMap((names) => names.split(" "));
+
+/** Every line that is not blank is in exactly one chunk, in order, with the text of exactly those lines. */
+function expectCovering(source: string, chunks: Chunk[], chunkedBy: string): void {
+  const lines = source.split("\n");
+  let line = 0;
+  let piecesOfLine = "";
+  for (const chunk of chunks) {
+    expect(CHUNK_KINDS).toContain(chunk.kind);
+    expect(chunk.signature?.length ?? 0).toBeLessThanOrEqual(SIGNATURE_CHARACTERS);
+    expect(chunk.doc?.length ?? 0).toBeLessThanOrEqual(DOC_CHARACTERS);
+    if (chunkedBy === "lines") continue;
+    const whole = lines.slice(chunk.startLine - 1, chunk.endLine).join("\n");
+    if (chunk.startLine === line) {
+      // A piece of the line that the chunk before began.
+      piecesOfLine += chunk.text;
+    } else {
+      expect(chunk.startLine).toBeGreaterThan(line);
+      expect(
+        lines
+          .slice(line, chunk.startLine - 1)
+          .join("")
+          .trim(),
+      ).toBe("");
+      if (chunk.text !== whole) {
+        expect(chunk.endLine).toBe(chunk.startLine);
+        piecesOfLine = chunk.text;
+      }
+    }
+    if (chunk.text !== whole) expect(whole.startsWith(piecesOfLine.slice(0, 50))).toBe(true);
+    line = chunk.endLine;
+    for (const { name, startLine, endLine } of chunk.definitions) {
+      expect(name).not.toBe("");
+      expect(startLine).toBeGreaterThanOrEqual(chunk.startLine);
+      expect(startLine).toBeLessThanOrEqual(chunk.endLine);
+      expect(endLine).toBeGreaterThanOrEqual(startLine);
+    }
+  }
+  if (chunkedBy === "syntax") expect(lines.slice(line).join("").trim()).toBe("");
+}
+
+const SNIPPETS = [
+  "function a() {",
+  "}",
+  "class B {",
+  "  m() { return `x\ny`; }",
+  "/** doc\n * more */",
+  "// note",
+  "# heading",
+  "def f(x):",
+  "    return x",
+  '"""docs',
+  '"""',
+  "end",
+  "CREATE TABLE t (a int);",
+  "BEGIN",
+  "[table]",
+  "key: value",
+  "  - item",
+  "<div id='x'>",
+  "</div>",
+  "```",
+  "",
+  "   ",
+  "\t\tif (x) { y } else { z }",
+  "const a = 1, b = () => 2;",
+  "const emoji = '👩‍👩‍👧';\r",
+  "\u0000\u0001",
+  "#include <x>",
+  "$tag$ ; $tag$",
+  "'unclosed ; string",
+  "((((((",
+  "))))))",
+];
+
+describe("chunkSource, by syntax", () => {
+  it.each(LANGUAGES)(
+    "puts every line of any %s into one chunk, whether it parses or not",
+    async (language) => {
+      await fc.assert(
+        fc.asyncProperty(
+          fc.oneof(
+            fc.array(fc.constantFrom(...SNIPPETS), { maxLength: 40 }).map((lines) => lines.join("\n")),
+            fc.string({ unit: "binary", maxLength: 400 }),
+          ),
+          fc.constantFrom(64, 128, 512),
+          async (source, maxTokens) => {
+            const { chunks, chunkedBy } = await cut(source, language, maxTokens);
+            expectCovering(source, chunks, chunkedBy);
+            for (const { text } of chunks) expect(estimateTokens(text)).toBeLessThanOrEqual(maxTokens);
+          },
+        ),
+        { numRuns: 25 },
+      );
+    },
+  );
+
+  it("keeps a definition whole with the comment and decorators above it", async () => {
+    const { chunks, chunkedBy } = await cut(
+      [
+        'import { x } from "y";',
+        "",
+        "// A note that stands by itself.",
+        "",
+        "/** Adds two numbers, carefully and with a check that both of them are numbers at all. */",
+        "@logged()",
+        "export class Adder {",
+        `  add(a: number, b: number) { ${"check(a, b); ".repeat(12)} return a + b; }`,
+        `  sub(a: number, b: number) { ${"check(a, b); ".repeat(12)} return a - b; }`,
+        "}",
+      ].join("\n"),
+      "typescript",
+    );
+    expect(chunkedBy).toBe("syntax");
+    expect(chunks.map(({ startLine, endLine, symbol }) => [startLine, endLine, symbol])).toEqual([
+      [1, 3, null],
+      [5, 10, "Adder"],
+    ]);
+    expect(chunks[1]).toMatchObject({
+      kind: "class",
+      signature: "export class Adder",
+      doc: "Adds two numbers, carefully and with a check that both of them are numbers at all.",
+      definitions: [
+        { name: "Adder", kind: "class", parent: null, startLine: 6, endLine: 10 },
+        { name: "add", kind: "method", parent: "Adder", startLine: 8, endLine: 8 },
+        { name: "sub", kind: "method", parent: "Adder", startLine: 9, endLine: 9 },
+      ],
+    });
+  });
+
+  it("cuts a class that is too large into its head and its methods, and a method at its statements", async () => {
+    const statement = (i: number) => `    if (ready(${i})) {\n      prepare(${i}, "something", this);\n    }`;
+    const long = Array.from({ length: 30 }, (_, i) => statement(i)).join("\n");
+    const source = `class Task {\n  #state = 1;\n\n  /** Runs. */\n  run() {\n${long}\n  }\n\n  stop() {\n${statement(
+      1,
+    )}\n${statement(2)}\n${statement(3)}\n  }\n}\n`;
+    const { chunks } = await cut(source, "javascript", 300);
+    expect(chunks[0]).toMatchObject({ kind: "class", symbol: "Task", startLine: 1, endLine: 2 });
+    const pieces = chunks.filter(({ symbol }) => symbol === "run");
+    expect(pieces.length).toBeGreaterThan(2);
+    expect(pieces[0]).toMatchObject({ kind: "method", parent: "Task", doc: "Runs.", startLine: 4 });
+    for (const { text, signature } of pieces) {
+      expect(signature).toBe("run()");
+      // No statement is torn apart.
+      expect(text.split("{").length).toBe(
+        text.split("}").length + (text.includes("run() {") ? 1 : 0) - (text.endsWith("\n  }") ? 1 : 0),
+      );
+    }
+    expect(chunks.at(-1)).toMatchObject({ symbol: "stop", parent: "Task", kind: "method" });
+  });
+
+  it("puts small neighbours together, and tells each of them", async () => {
+    const source = Array.from({ length: 6 }, (_, i) => `export const limit${i} = ${i};`).join("\n");
+    const { chunks } = await cut(source, "typescript");
+    expect(chunks).toHaveLength(1);
+    expect(chunks[0]).toMatchObject({ symbol: null, kind: "variable" });
+    expect(chunks[0]?.definitions.map(({ name }) => name)).toEqual(
+      [0, 1, 2, 3, 4, 5].map((i) => `limit${i}`),
+    );
+  });
+
+  it("falls back to lines where no grammar reads the language, and says so", async () => {
+    expect((await cut("some text\n", "text")).chunkedBy).toBe("lines");
+    expect((await cut("let x = 1;\n", "javascript")).chunkedBy).toBe("syntax");
+    expect(await cut(" \n\n", "javascript")).toMatchObject({ chunks: [] });
+    expect(await cut("", "python")).toMatchObject({ chunks: [] });
+  });
+
+  it("leaves CR and BOM in the text, and counts lines by LF", async () => {
+    const { chunks } = await cut("\uFEFFfunction a() {\r\n  return 1;\r\n}\r\n", "javascript");
+    expect(chunks).toMatchObject([
+      { startLine: 1, endLine: 3, symbol: "a", text: "\uFEFFfunction a() {\r\n  return 1;\r\n}\r" },
+    ]);
+  });
+
+  const HOSTILE: [string, string][] = [
+    ["150,000 letters in one line", "a(b);".repeat(30_000)],
+    ["a megabyte in one line", "a(b);".repeat(200_000)],
+    ["50,000 open brackets", "(".repeat(50_000)],
+    ["100,000 nested brackets", `${"[".repeat(100_000)}${"]".repeat(100_000)}`],
+    ["20,000 nested blocks over lines", `${"{\n".repeat(20_000)}${"}\n".repeat(20_000)}`],
+    ["20,000 open tags", "<div>".repeat(20_000)],
+    ["30,000 quotes", `"'\``.repeat(10_000)],
+    ["deep indentation", Array.from({ length: 300 }, (_, i) => `${" ".repeat(i)}k${i}:`).join("\n")],
+    ["NULs", "\0".repeat(50_000)],
+    ["hashes", "#".repeat(100_000)],
+    ["5,000 functions", "function f(){}\n".repeat(5000)],
+  ];
+  it.each(LANGUAGES)(
+    "takes hostile %s in bounded time",
+    async (language) => {
+      for (const [what, source] of HOSTILE) {
+        const started = process.cpuUsage().user;
+        const { chunks, chunkedBy } = await cut(source, language);
+        // Microseconds of the processor: other work on the machine does not count.
+        expect(process.cpuUsage().user - started, what).toBeLessThan(5_000_000);
+        if (chunkedBy === "syntax") expectCovering(source, chunks, chunkedBy);
+      }
+    },
+    60_000,
+  );
+});
