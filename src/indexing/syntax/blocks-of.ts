@@ -58,11 +58,7 @@ export async function blocksOf(
   // No source has a NUL, and tree-sitter's scanners take it for the end.
   if (source.includes("\0")) return null;
   await parsers.start();
-  const tree = parsers.parse(grammar, source);
-  if (tree === null) return null;
-  try {
-    return tree.rootNode.isError ? null : outline(tree, source, RULES[grammar]);
-  } finally {
-    tree.delete();
-  }
+  return parsers.parse(grammar, source, (tree) =>
+    tree.rootNode.isError ? null : outline(tree, source, RULES[grammar]),
+  );
 }

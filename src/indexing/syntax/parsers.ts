@@ -43,6 +43,8 @@ export class SyntaxParsers {
   /** To be awaited before the first `parse`. */
   start(): Promise<void> {
     this.#started ??= Parser.init({
+      // What it would print is thrown as well.
+      printErr: () => {},
       wasmMemory: new WebAssembly.Memory({ initial: FIRST_PAGES, maximum: MOST_PAGES }),
       // The core comes compiled: workerd compiles nothing at run time.
       instantiateWasm: (
@@ -60,45 +62,57 @@ export class SyntaxParsers {
   }
 
   /**
-   * The tree, to be deleted by the caller; null where it took more steps or reads than source of its length should, or the
-   * grammar's own code failed on it.
+   * What `use` makes of the tree; null where the parse took more steps, reads or memory than source of its length
+   * should, or the grammar's own code failed on it. The tree is freed afterwards.
    */
-  parse(grammar: GrammarName, source: string): Tree | null {
+  parse<T>(grammar: GrammarName, source: string, use: (tree: Tree) => T): T | null {
     const parser = this.#parser;
     if (parser === null) throw new Error("the parsers have not been started");
     if (this.#broken.has(grammar)) return null;
+    let tree: Tree | null = null;
+    try {
+      parser.setLanguage(this.#language(grammar));
+      tree = boundedParse(parser, source);
+      return tree === null ? null : use(tree);
+    } catch (error) {
+      if (!(error instanceof WebAssembly.RuntimeError)) throw error;
+      // Aborted for want of memory, which is no fault of the grammar's; else its own code failed.
+      if (!error.message.startsWith("Aborted")) this.#broken.add(grammar);
+      freed(parser);
+      this.#parser = new Parser();
+      return null;
+    } finally {
+      if (tree !== null) freed(tree);
+    }
+  }
+
+  #language(grammar: GrammarName): Language {
     let language = this.#languages.get(grammar);
     if (language === undefined) {
       language = Language.loadSync(this.#modules.grammars[grammar]);
       this.#languages.set(grammar, language);
     }
-    parser.setLanguage(language);
-    let reports = FIRST_REPORTS + source.length * REPORTS_A_CHARACTER;
-    let reads = FIRST_READS + source.length * READS_A_CHARACTER;
-    const read = (index: number) => (--reads < 0 ? undefined : source.slice(index, index + READ_CHARACTERS));
-    try {
-      const tree = parser.parse(read, null, { progressCallback: () => --reports < 0 || reads < 0 });
-      // What was begun would be gone on with by the next file.
-      if (tree === null) parser.reset();
-      if (reads >= 0) return tree;
-      tree?.delete();
-      return null;
-    } catch (error) {
-      if (!(error instanceof WebAssembly.RuntimeError)) throw error;
-      // Aborted for want of memory, which is no fault of the grammar's; else its own code failed.
-      if (!error.message.startsWith("Aborted")) this.#broken.add(grammar);
-      this.#replaceParser(parser);
-      return null;
-    }
+    return language;
   }
+}
 
-  /** What a parser held when its parse broke off is freed with it. */
-  #replaceParser(parser: Parser): void {
-    this.#parser = new Parser();
-    try {
-      parser.delete();
-    } catch (error) {
-      if (!(error instanceof WebAssembly.RuntimeError)) throw error;
-    }
+function boundedParse(parser: Parser, source: string): Tree | null {
+  let reports = FIRST_REPORTS + source.length * REPORTS_A_CHARACTER;
+  let reads = FIRST_READS + source.length * READS_A_CHARACTER;
+  const read = (index: number) => (--reads < 0 ? undefined : source.slice(index, index + READ_CHARACTERS));
+  const tree = parser.parse(read, null, { progressCallback: () => --reports < 0 || reads < 0 });
+  // What was begun would be gone on with by the next file.
+  if (tree === null) parser.reset();
+  if (reads >= 0) return tree;
+  tree?.delete();
+  return null;
+}
+
+/** Frees what may be past freeing, after a parse that broke off. */
+function freed(one: Parser | Tree): void {
+  try {
+    one.delete();
+  } catch (error) {
+    if (!(error instanceof WebAssembly.RuntimeError)) throw error;
   }
 }
