@@ -71,6 +71,7 @@ const PUBLIC = new Set([
   "GET /docs",
   "GET /",
   "GET /robots.txt",
+  "GET /assets/{file}",
   // OAuth's own: they take a code, a registered client or a pasted key, and are 404 where OAuth is off.
   "GET /.well-known/oauth-authorization-server",
   "GET /.well-known/oauth-protected-resource",

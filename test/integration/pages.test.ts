@@ -6,9 +6,25 @@ describe("GET /", () => {
     const response = await call("GET", "/");
     expect(response.status).toBe(200);
     expect(response.headers.get("content-type")).toMatch(/^text\/html/);
-    expect(response.headers.get("content-security-policy")).toMatch(/^default-src 'none'/);
+    expect(response.headers.get("content-security-policy")).toMatch(
+      /^default-src 'none'; script-src 'self';/,
+    );
     expect(response.headers.get("x-request-id")).toMatch(/^req_/);
-    expect(await response.text()).toContain("/openapi.json");
+    const text = await response.text();
+    expect(text).not.toMatch(/<script(?![^>]*\bsrc=)|\bon\w+=|https?:\/\//);
+    const script = /src="(\/assets\/[^"]+)"/.exec(text)?.[1] ?? "";
+    const loaded = await call("GET", script);
+    expect([loaded.status, loaded.headers.get("cache-control")]).toEqual([
+      200,
+      "public, max-age=31536000, immutable",
+    ]);
+    expect(loaded.headers.get("x-content-type-options")).toBe("nosniff");
+  });
+
+  it("serves nothing but the files of the page", async () => {
+    for (const path of ["/assets/nothing.js", "/assets/..%2findex.html", "/sources.sha256"]) {
+      expect((await call("GET", path)).status, path).toBe(404);
+    }
   });
 });
 

@@ -9,6 +9,7 @@ import type { Child } from "../../scripts/stack/child.ts";
 import { startChroma } from "../../scripts/stack/chroma.ts";
 import { startEmbedder } from "../../scripts/stack/embedder.ts";
 import { openState } from "../../scripts/stack/state.ts";
+import { buildPage } from "../../scripts/web/page.ts";
 import { type CountingProxy, startCountingProxy } from "./counting-proxy.ts";
 import { type StandInChat, startStandInChat } from "./stand-in-chat.ts";
 
@@ -54,7 +55,11 @@ export default async function setup(project: TestProject) {
     await rm(folder, { recursive: true, force: true });
   };
   try {
-    const [chroma, embedder] = await Promise.all([startChroma(launch), startEmbedder(launch)]);
+    const [chroma, embedder] = await Promise.all([
+      startChroma(launch),
+      startEmbedder(launch),
+      buildPage({ ifStale: true }),
+    ]);
     project.provide("chromaUrl" as never, chroma.url as never);
     proxy = await startCountingProxy(embedder.url);
     project.provide("embeddingsUrl" as never, proxy.url as never);

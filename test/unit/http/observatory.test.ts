@@ -9,7 +9,7 @@ import { securityHeaders } from "../../../src/http/middleware/security-headers.t
 import { observe } from "../../support/observatory.ts";
 
 /** The page as it is served; its scripts, styles and metas are scored too. */
-const PAGE = readFileSync(resolve(import.meta.dirname, "../../../web/public/index.html"), "utf8");
+const PAGE = readFileSync(resolve(import.meta.dirname, "../../../web/index.html"), "utf8");
 
 /** The middleware that sets headers, as the application has it; `test/integration/gateway.test.ts` shows it does. */
 function application(headers = true) {

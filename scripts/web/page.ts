@@ -1,0 +1,36 @@
+import { createHash } from "node:crypto";
+import { existsSync, globSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { build } from "vite";
+import { PROJECT } from "../stack/wrangler.ts";
+
+const DIST = join(PROJECT, "web/dist");
+const STAMP = join(DIST, "sources.sha256");
+const SOURCES = [
+  "web/index.html",
+  "web/vite.config.ts",
+  "web/{src,static}/**",
+  "client/*.ts",
+  "docs/*.md",
+  "package-lock.json",
+];
+
+/** Builds the page into `web/dist`. With `ifStale`, nothing is done where its sources are those of the last build. */
+export async function buildPage({ ifStale }: { ifStale: boolean }): Promise<void> {
+  const digest = digestOfSources();
+  if (ifStale && existsSync(STAMP) && readFileSync(STAMP, "utf8") === digest) return;
+  await build({ configFile: join(PROJECT, "web/vite.config.ts"), logLevel: "warn" });
+  writeFileSync(STAMP, digest);
+}
+
+function digestOfSources(): string {
+  const hash = createHash("sha256");
+  const files = SOURCES.flatMap((pattern) => globSync(pattern, { cwd: PROJECT, withFileTypes: true }));
+  for (const file of files
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name))
+    .sort()) {
+    hash.update(`${file}\0`).update(readFileSync(file)).update("\0");
+  }
+  return hash.digest("hex");
+}
