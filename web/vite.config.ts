@@ -11,6 +11,8 @@ export default defineConfig({
     target: "es2023",
     // Inlined files would need `data:` in the Content-Security-Policy.
     assetsInlineLimit: 0,
+    // Grammars of languages, each loaded when a file of it is shown. In kB.
+    chunkSizeWarningLimit: 1000,
     modulePreload: { polyfill: false },
   },
 });
