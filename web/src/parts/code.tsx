@@ -30,30 +30,32 @@ export function Code({ text, language, firstLine, marked, highlights = [], label
   const lines = text.replace(/\n$/, "").split("\n");
   let offset = 0;
   return (
-    // biome-ignore lint/a11y/noNoninteractiveTabindex: a region that scrolls must be reachable by keyboard
-    <pre class="code" role="region" tabIndex={0} aria-label={label}>
-      <code>
-        {lines.map((line, i) => {
-          const start = offset;
-          offset += line.length + 1;
-          const number = firstLine + i;
-          const within = marked !== undefined && number >= marked.start && number <= marked.end;
-          return (
-            <Line
-              key={number}
-              number={number}
-              pieces={piecesOf(
-                tokens?.[i] ?? [{ content: line, light: undefined, dark: undefined }],
-                start,
-                highlights,
-              )}
-              marked={within}
-              reveal={marked !== undefined && number === marked.start}
-            />
-          );
-        })}
-      </code>
-    </pre>
+    <section class="code" aria-label={label}>
+      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard */}
+      <pre tabIndex={0}>
+        <code>
+          {lines.map((line, i) => {
+            const start = offset;
+            offset += line.length + 1;
+            const number = firstLine + i;
+            const within = marked !== undefined && number >= marked.start && number <= marked.end;
+            return (
+              <Line
+                key={number}
+                number={number}
+                pieces={piecesOf(
+                  tokens?.[i] ?? [{ content: line, light: undefined, dark: undefined }],
+                  start,
+                  highlights,
+                )}
+                marked={within}
+                reveal={marked !== undefined && number === marked.start}
+              />
+            );
+          })}
+        </code>
+      </pre>
+    </section>
   );
 }
 

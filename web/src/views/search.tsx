@@ -24,50 +24,52 @@ export function SearchView() {
   useKeys(input, results.answer?.results ?? []);
   return (
     <>
-      <form role="search" class="search" onSubmit={(event) => event.preventDefault()}>
-        <label for="q" class="hidden">
-          Search the code
-        </label>
-        <input
-          id="q"
-          ref={input}
-          type="search"
-          autofocus
-          placeholder="What does the code do, or what is it called?  (press / to come here)"
-          value={q}
-          onInput={(event) => go({ q: event.currentTarget.value }, "replace")}
-        />
-        <label>
-          Mode{" "}
-          <select value={mode} onChange={(event) => go({ mode: event.currentTarget.value }, "replace")}>
-            {MODES.map(([value, words]) => (
-              <option key={value} value={value}>
-                {words}
-              </option>
-            ))}
-          </select>
-        </label>
-        <label>
-          Path{" "}
+      <search>
+        <form class="search" onSubmit={(event) => event.preventDefault()}>
+          <label for="q" class="hidden">
+            Search the code
+          </label>
           <input
-            type="text"
-            size={16}
-            placeholder="src"
-            value={path}
-            onInput={(event) => go({ path: event.currentTarget.value }, "replace")}
+            id="q"
+            ref={input}
+            type="search"
+            autofocus
+            placeholder="What does the code do, or what is it called?  (press / to come here)"
+            value={q}
+            onInput={(event) => go({ q: event.currentTarget.value }, "replace")}
           />
-        </label>
-        <label>
-          Language{" "}
-          <input
-            type="text"
-            size={10}
-            placeholder="typescript"
-            value={lang}
-            onInput={(event) => go({ lang: event.currentTarget.value }, "replace")}
-          />
-        </label>
-      </form>
+          <label>
+            Mode{" "}
+            <select value={mode} onChange={(event) => go({ mode: event.currentTarget.value }, "replace")}>
+              {MODES.map(([value, words]) => (
+                <option key={value} value={value}>
+                  {words}
+                </option>
+              ))}
+            </select>
+          </label>
+          <label>
+            Path{" "}
+            <input
+              type="text"
+              size={16}
+              placeholder="src"
+              value={path}
+              onInput={(event) => go({ path: event.currentTarget.value }, "replace")}
+            />
+          </label>
+          <label>
+            Language{" "}
+            <input
+              type="text"
+              size={10}
+              placeholder="typescript"
+              value={lang}
+              onInput={(event) => go({ lang: event.currentTarget.value }, "replace")}
+            />
+          </label>
+        </form>
+      </search>
       <p class="quiet" aria-live="polite">
         {statusOf(q, results)}
       </p>

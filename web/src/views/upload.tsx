@@ -88,7 +88,8 @@ function Uploader({ client }: { client: DevFlowClient }) {
           onInput={(event) => setFolder(event.currentTarget.value.trim())}
         />
       </p>
-      <div
+      <section
+        aria-label="Drop files here"
         class={over ? "drop over" : "drop"}
         onDragOver={(event) => {
           event.preventDefault();
@@ -116,7 +117,7 @@ function Uploader({ client }: { client: DevFlowClient }) {
             onChange={(event) => void chosen(event.currentTarget.files)}
           />
         </label>
-      </div>
+      </section>
       {error !== null && <Problem error={error} />}
       {sent !== null && (
         <p>
