@@ -21,6 +21,10 @@ describe("GET /", () => {
     expect(loaded.headers.get("x-content-type-options")).toBe("nosniff");
   });
 
+  it("is the same for every query, which only its script reads", async () => {
+    expect((await call("GET", "/?q=where&path=src%2Fauth&anything=1")).status).toBe(200);
+  });
+
   it("serves nothing but the files of the page", async () => {
     for (const path of ["/assets/nothing.js", "/assets/..%2findex.html", "/sources.sha256"]) {
       expect((await call("GET", path)).status, path).toBe(404);

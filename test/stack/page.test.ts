@@ -129,7 +129,7 @@ describe.skipIf(!installed)("the web page", () => {
   });
 
   it("is walked by keyboard: / focuses, arrows walk, Enter opens, Esc comes back", async () => {
-    await page.getByRole("heading").first().click();
+    await page.locator(".score").first().click();
     await page.keyboard.press("/");
     expect(await page.evaluate(() => document.activeElement?.id)).toBe("q");
     await page.keyboard.press("ArrowDown");

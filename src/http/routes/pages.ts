@@ -41,6 +41,8 @@ function page(path: string, summary: string, contentType: string, headers: Recor
     tag: "Health",
     access: "public",
     limit: null,
+    query: z.looseObject({}),
+    unknownQuery: "the page's own script reads it",
     responses: { 200: { description: "The file.", contentType } },
     handle: (c) => asset(c, path, headers),
   });

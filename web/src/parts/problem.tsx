@@ -1,9 +1,9 @@
 import { ApiError, ConnectionError } from "../../../client/problem.ts";
-import { logOut } from "../session.ts";
+import { logOut, session } from "../session.ts";
 
 /** What went wrong and what to do, announced to screen readers. */
 export function Problem({ error, retry }: { error: unknown; retry?: () => void }) {
-  const expired = error instanceof ApiError && error.problem.status === 401;
+  const expired = session.value !== null && error instanceof ApiError && error.problem.status === 401;
   return (
     <div class="problem" role="alert">
       <strong>{titleOf(error)}</strong> <span>{error instanceof Error ? error.message : String(error)}</span>

@@ -24,6 +24,7 @@ export function SearchView() {
   useKeys(input, results.answer?.results ?? []);
   return (
     <>
+      <h1 class="hidden">Search</h1>
       <search>
         <form class="search" onSubmit={(event) => event.preventDefault()}>
           <label for="q" class="hidden">
