@@ -36,6 +36,7 @@ export default defineConfig({
                 RATE_LIMIT_MULTIPLIER: "100000",
                 BACKUP_RECIPIENTS: await identityToRecipient(BACKUP_IDENTITY),
                 BACKUP_IDENTITY,
+                RESTORE_ENABLED: "true",
               },
             },
           })),
