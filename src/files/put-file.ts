@@ -50,8 +50,8 @@ export async function putFile(deps: AcceptDeps, uploader: Uploader, put: PutFile
     throw new DevFlowError("precondition_failed", "The stored file is not the one that the request names.");
   }
   const version = asAllowed(existing, inspected);
-  recordSecrets(deps, uploader, version);
   if (existing !== undefined && isUnchanged(existing, version)) return { file: existing, jobId: null };
+  recordSecrets(deps, uploader, version);
   const candidate: Candidate = { ...version, path: put.path, blob: null };
   await storeBlobs(deps, workspaceId, [{ candidate, bytes: put.bytes }]);
   const syncJobId = version.skip === null && put.sync !== null ? await put.sync.openJob() : null;

@@ -58,7 +58,7 @@ export async function unpackArchive(
   const started = deps.now();
   const enough = (entries: number) => entries >= slice.entries || deps.now() - started >= slice.milliseconds;
   try {
-    const rules = await archiveRules(archive, job.spec, { verify: (job.spec.unpacked ?? 0) === 0 });
+    const rules = await archiveRules(deps, archive, job, { verify: (job.spec.unpacked ?? 0) === 0 });
     const outcome = await takeEntries(deps, { job, bulk: message.bulk === true }, archive, rules, enough);
     if (outcome === "more") {
       // It is a large one, whatever its packed size.

@@ -118,7 +118,6 @@ export class UploadGroup {
     const changed: { candidate: Candidate; bytes: Uint8Array }[] = [];
     for (const { path, version: inspected, bytes } of waiting) {
       const version = asAllowed(standing.get(path), inspected);
-      recordSecrets(this.#deps, this.#uploader, version);
       if (isUnchanged(standing.get(path), version)) {
         const { skip } = version;
         this.outcomes.push({
@@ -128,7 +127,11 @@ export class UploadGroup {
           message: skip?.message ?? null,
           standing: true,
         });
-      } else changed.push({ candidate: { ...version, path, blob: null }, bytes: bytes ?? new Uint8Array(0) });
+        continue;
+      }
+      // What stands as skipped was told of when it came: a message that is delivered again tells nothing new.
+      recordSecrets(this.#deps, this.#uploader, version);
+      changed.push({ candidate: { ...version, path, blob: null }, bytes: bytes ?? new Uint8Array(0) });
     }
     await storeBlobs(this.#deps, workspaceId, changed);
     this.candidates.push(...changed.map(({ candidate }) => candidate));

@@ -146,6 +146,26 @@ describe("POST /v1/files with a tar.gz", () => {
     expect(await spooled(id)).toEqual([]);
   });
 
+  it("obeys ignore files that the workspace holds above its folder, and its own before older ones", async () => {
+    const { key } = await newWorkspace();
+    for (const [path, raw] of [
+      [".gitignore", "*.log\n"],
+      ["lib/.gitignore", "*.tmp\n"],
+    ]) {
+      const put = await call("PUT", `/v1/files?path=${path}`, { key, raw });
+      expect(put.status).toBe(202);
+    }
+    const files: TestEntry[] = ["a.ts", "b.log", "c.tmp"].map((name) => [name, `${name} 1\n`]);
+    await upload(key, await tarGz(files), { path: "lib" });
+    expect((await storedPaths(key)).filter((path) => !path.endsWith("ignore"))).toEqual(["lib/a.ts"]);
+    await upload(key, await tarGz([...files, [".gitignore", "!b.log\n"]]), { path: "lib" });
+    expect((await storedPaths(key)).filter((path) => !path.endsWith("ignore"))).toEqual([
+      "lib/a.ts",
+      "lib/b.log",
+      "lib/c.tmp",
+    ]);
+  });
+
   it("stops a bomb by its ratio", async () => {
     const { key } = await newWorkspace();
     const job = await upload(key, await tarGz([["zeros.txt", new Uint8Array(30 * 1024 * 1024)]]));

@@ -194,6 +194,9 @@ describe("secrets in uploads", () => {
     await finishedJob(key, first.job?.id ?? "");
     const again = await send({ "a.ts": SECRET_FILE, "good.ts": "export const good = 1;\n" });
     expect(again).toMatchObject({ status: 200, job: null });
+    const counted = async () =>
+      (await eventsOf({ key } as TestWorkspace, "secret_detected")).map(({ count }) => count);
+    expect(await counted()).toEqual([1]);
     // What is skipped anew is told of in a job.
     const other = await send({ "a.ts": `${SECRET_FILE}// more\n`, "good.ts": "export const good = 1;\n" });
     expect(other.status).toBe(202);
