@@ -148,10 +148,11 @@ describe("POST /v1/files with a tar.gz", () => {
 
   it("obeys ignore files that the workspace holds above its folder, and its own before older ones", async () => {
     const { key } = await newWorkspace();
-    for (const [path, raw] of [
+    const stored: [path: string, text: string][] = [
       [".gitignore", "*.log\n"],
       ["lib/.gitignore", "*.tmp\n"],
-    ]) {
+    ];
+    for (const [path, raw] of stored) {
       const put = await call("PUT", `/v1/files?path=${path}`, { key, raw });
       expect(put.status).toBe(202);
     }
