@@ -161,6 +161,27 @@ describe("the ledger", () => {
   });
 });
 
+describe("a workspace's budget", () => {
+  it("is told of once, as budget_warning, when four fifths of it are spent", async () => {
+    const { id, key } = await newWorkspace();
+    const budget = services().budgetOf(id);
+    const warnings = async () => {
+      const response = await call("GET", "/v1/security_events?type=budget_warning", { key });
+      const { items } = await response.json<{ items: { count: number }[] }>();
+      return items.reduce((sum, { count }) => sum + count, 0);
+    };
+    const spend = async (tokens: number) => {
+      const reservation = await budget.reserve(tokens, 1000);
+      if (reservation.granted) await budget.settle(reservation.id, tokens);
+    };
+    await spend(790);
+    await services().embedderFor(id, 1000).embed(["a"]);
+    await spend(15);
+    for (let i = 0; i < 3; i++) await services().embedderFor(id, 1000).embed(["a"]);
+    await expect.poll(warnings, { timeout: 10_000 }).toBe(1);
+  });
+});
+
 describe("GET /metrics", () => {
   const read = async (key: string | null) => call("GET", "/metrics", { key });
 
