@@ -67,7 +67,7 @@ export function licencesPage(lock: Lock): string {
   const row = ({ name, licence }: Licensed) => `| \`${name}\` | ${licence} |`;
   return [
     "# Licences",
-    "Written by `npm run licences` from `package-lock.json`; a test fails where it is out of date, or where something that",
+    "Written by `npm run licences` from `package-lock.json`; a test fails where a dependency of ours is missing, or something that",
     "is shipped has a licence that asks for more than a notice. `npm run sbom` prints a bill of materials (CycloneDX).",
     "",
     `## Shipped: ${runtime.length} packages`,
