@@ -87,8 +87,15 @@ export function licencesPage(lock: Lock): string {
   ].join("\n");
 }
 
+/** The lock file; dependencies of ours count as shipped even where it still calls one a development dependency. */
 export function readLock(): Lock {
-  return JSON.parse(readFileSync(join(ROOT, "package-lock.json"), "utf8")) as Lock;
+  const lock = JSON.parse(readFileSync(join(ROOT, "package-lock.json"), "utf8")) as Lock;
+  const { dependencies } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8"));
+  for (const name of Object.keys(dependencies)) {
+    const entry = lock.packages[`node_modules/${name}`];
+    if (entry !== undefined) Object.assign(entry, { dev: false, devOptional: false, optional: false });
+  }
+  return lock;
 }
 
 if (import.meta.main) {
