@@ -7,8 +7,10 @@ export function outlineToml(source: string): Block[] {
   const blocks: Block[] = [];
   let open: { start: number; head: number; name: string; doc: string | null } | null = null;
   let quotes: '"""' | "'''" | null = null;
-  const close = (end: number) => {
+  const close = (before: number) => {
     if (open === null) return;
+    let end = before;
+    while (end > open.head && (lines[end] ?? "").trim() === "") end--;
     const { start, head, name, doc } = open;
     const at = name.lastIndexOf(".");
     const parent = at < 0 ? null : name.slice(0, at);

@@ -188,16 +188,15 @@ describe("chunkSource, by syntax", () => {
   });
 
   const HOSTILE: [string, string][] = [
-    ["150,000 letters in one line", "a(b);".repeat(30_000)],
-    ["a megabyte in one line", "a(b);".repeat(200_000)],
+    ["100,000 characters in one line", "a(b);".repeat(20_000)],
     ["50,000 open brackets", "(".repeat(50_000)],
-    ["100,000 nested brackets", `${"[".repeat(100_000)}${"]".repeat(100_000)}`],
+    ["40,000 nested brackets", `${"[".repeat(40_000)}${"]".repeat(40_000)}`],
     ["20,000 nested blocks over lines", `${"{\n".repeat(20_000)}${"}\n".repeat(20_000)}`],
     ["20,000 open tags", "<div>".repeat(20_000)],
     ["30,000 quotes", `"'\``.repeat(10_000)],
     ["deep indentation", Array.from({ length: 300 }, (_, i) => `${" ".repeat(i)}k${i}:`).join("\n")],
     ["NULs", "\0".repeat(50_000)],
-    ["hashes", "#".repeat(100_000)],
+    ["hashes", "#".repeat(20_000)],
     ["5,000 functions", "function f(){}\n".repeat(5000)],
   ];
   it.each(LANGUAGES)(
