@@ -81,20 +81,19 @@ for (const [path, source] of sources) {
     const blocks = (await blocksOf(source, languageOf(path), parsers)) ?? [];
     return placed(chunkBlocks(source, blocks, { maxTokens: MAX_TOKENS, aloneTokens, runTokens }));
   };
-  syntax.push(...(await cut(48, 128)));
+  syntax.push(...(await cut(24, 96)));
   alone.push(...(await cut(0, 0)));
 }
 
 const headed = (path: (path: string) => string) => (chunk: Placed) => embeddedText(path(chunk.path), chunk);
 const lastTwo = (path: string) => path.split("/").slice(-2).join("/");
-const signed = (chunk: Placed) =>
-  embeddedText(chunk.path, chunk).replace("\n", `\n${spaceIdentifiers(chunk.signature ?? "")}\n`);
+const unsigned = (chunk: Placed) => embeddedText(chunk.path, { ...chunk, signature: null });
 const variants: Variant[] = [
   { name: "lines, whole path", chunks: lines, text: headed((path) => path) },
   { name: "syntax, whole path", chunks: syntax, text: headed((path) => path) },
   { name: "syntax, last two segments", chunks: syntax, text: headed(lastTwo) },
   { name: "syntax, no path", chunks: syntax, text: headed(() => "") },
-  { name: "syntax, whole path and signature", chunks: syntax, text: signed },
+  { name: "syntax, whole path without signature", chunks: syntax, text: unsigned },
   { name: "syntax, each definition alone", chunks: alone, text: headed((path) => path) },
 ];
 

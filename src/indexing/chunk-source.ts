@@ -11,8 +11,8 @@ const LONGEST_CHUNK_TOKENS = 384;
 const SHORTEST_CHUNK_TOKENS = 32;
 /** Share of the model's input that a chunk may fill by estimate; the rest is for what the estimate misses. */
 const FILL = 0.85;
-/** Tokens that the names of what encloses a chunk may take in front of it. */
-const NAMES_TOKENS = 16;
+/** Tokens kept free for names and signature in front of a chunk; what they need more, the slack of `FILL` has. */
+const NAMES_TOKENS = 24;
 
 export interface ChunkedSource {
   chunks: Chunk[];
@@ -31,7 +31,9 @@ export async function chunkSource(
   modelMaxTokens: number,
   parsers: SyntaxParsers,
 ): Promise<ChunkedSource> {
-  const header = estimateTokens(embeddedText(path, { symbol: null, parent: null, text: "" })) + NAMES_TOKENS;
+  const header =
+    estimateTokens(embeddedText(path, { symbol: null, parent: null, signature: null, text: "" })) +
+    NAMES_TOKENS;
   const room = Math.min(modelMaxTokens * FILL - header, LONGEST_CHUNK_TOKENS);
   const maxTokens = Math.max(SHORTEST_CHUNK_TOKENS, Math.floor(room));
   const blocks = await blocksOf(source, language, parsers);
@@ -41,6 +43,6 @@ export async function chunkSource(
 }
 
 /** A definition of this size is a chunk of its own. */
-const ALONE_TOKENS = 48;
+const ALONE_TOKENS = 24;
 /** Smaller ones are put together with their neighbours up to this size. */
-const RUN_TOKENS = 128;
+const RUN_TOKENS = 96;
