@@ -12,7 +12,7 @@ export interface Consent {
   refusal: string | null;
 }
 
-/** The page on which a person lets a client in, by an API key of theirs. No script, no cookie; all values escaped. */
+/** The page on which a person lets a client in, by an API key of theirs. It runs no script and leaves nothing in the browser; all values are escaped. */
 export function consentPage(consent: Consent): HtmlEscapedString | Promise<HtmlEscapedString> {
   const { clientName, redirectHost, redirectIsLoopback, action, scopes, refusal } = consent;
   return html`<!doctype html>
