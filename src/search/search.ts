@@ -158,8 +158,7 @@ interface Plan {
 }
 
 function planOf({ mode, verbatim }: SearchQuery, { text, phrases, excluded }: ParsedQuery): Plan {
-  // Code of which the like is looked for holds all words of its kind: nothing would stand out.
-  const { match, stems } = verbatim ? { match: null, stems: new Set<string>() } : lexicalQuery(text);
+  const { match, stems } = lexicalQuery(text);
   const exclude = exclusionOf(excluded);
   if (mode === "symbol") {
     const symbol = symbolName(text);
@@ -177,7 +176,8 @@ function planOf({ mode, verbatim }: SearchQuery, { text, phrases, excluded }: Pa
       match: null,
       symbol: null,
       exclude,
-      stems,
+      // Code of which the like is looked for holds all words of its kind: nothing would stand out.
+      stems: verbatim ? new Set() : stems,
       ...UNREFINED,
       ranked: (_, meaning, model) => rankVectors(denseEvidence(meaning ?? [], model)),
     };
