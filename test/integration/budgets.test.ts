@@ -107,7 +107,7 @@ describe("indexing within a budget", () => {
     const word = marker();
     // Each chunk may cost about 90 tokens, and costs fewer.
     const contents = Object.fromEntries(
-      Array.from({ length: 8 }, (_, i) => [`f${i}.md`, `# ${word} number ${i} ${"word ".repeat(10)}`]),
+      Array.from({ length: 8 }, (_, i) => [`f${i}.md`, `${word} number ${i} ${"word ".repeat(10)}`]),
     );
     await setBudget(workspace, 150);
     const { id } = await upload(workspace, contents);
