@@ -6,8 +6,8 @@ import { type Progress, showProgress } from "./progress.ts";
 import type { Stack } from "./start-stack.ts";
 import { PROJECT } from "./wrangler.ts";
 
-/** What DevFlow is made of; its tests and scripts would only make the first start longer. */
-const FOLDERS = ["src", "cli", "web", "migrations", "docs"];
+/** What DevFlow is at heart; all the rest of it would only make the first start longer. */
+const FOLDERS = ["src", "migrations", "docs"];
 const FILES_PER_UPLOAD = 100;
 const POLL_MS = 500;
 const ENDED = ["succeeded", "failed", "cancelled"];
@@ -107,7 +107,7 @@ function progressOf(jobs: readonly Job[]): Progress {
   const sum = (count: (job: Job) => number) => jobs.reduce((total, job) => total + count(job), 0);
   return {
     total: sum(({ files }) => files.total),
-    done: sum(({ files }) => files.done + files.unchanged + files.skipped + files.failed),
+    done: sum(({ files }) => files.done),
     failed: sum(({ files }) => files.failed),
     chunks: sum(({ chunks }) => chunks.total),
   };

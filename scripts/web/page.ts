@@ -1,7 +1,6 @@
 import { createHash } from "node:crypto";
 import { existsSync, globSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { build } from "vite";
 import { PROJECT } from "../stack/wrangler.ts";
 
 const DIST = join(PROJECT, "web/dist");
@@ -19,6 +18,8 @@ const SOURCES = [
 export async function buildPage({ ifStale }: { ifStale: boolean }): Promise<void> {
   const digest = digestOfSources();
   if (ifStale && existsSync(STAMP) && readFileSync(STAMP, "utf8") === digest) return;
+  // Loaded where there is something to build: every start of the stack asks.
+  const { build } = await import("vite");
   await build({ configFile: join(PROJECT, "web/vite.config.ts"), logLevel: "warn" });
   writeFileSync(STAMP, digest);
 }
