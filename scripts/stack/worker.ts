@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { pathToFileURL } from "node:url";
 import { type Child, type Launch, startChild, untilReady } from "./child.ts";
 import { freePort } from "./ports.ts";
 import { toEnvFile, type WorkerSettings } from "./settings.ts";
@@ -50,6 +51,7 @@ function launchWrangler(launch: Launch, options: WorkerOptions, envFile: string,
     name: "worker",
     command: process.execPath,
     args: [
+      ...["--import", pathToFileURL(join(import.meta.dirname, "grow-faster.ts")).href],
       join(import.meta.dirname, "serve-worker.ts"),
       ...["--env-file", envFile, "--persist-to", launch.state.path("cloudflare")],
       ...["--ip", options.host, "--port", String(port)],
