@@ -106,6 +106,14 @@ const CALLS: Record<string, (client: DevFlowClient) => Promise<unknown>> = {
     c.securityEvents({ type: "export", since: "2026-01-01T00:00:00Z", limit: 1, cursor: "c" }),
   usage: (c) => c.usage({ from: "2026-01-01", to: "2026-02-01", group_by: "key" }),
   checklist: (c) => c.checklist(),
+  createBackup: (c) => c.createBackup(),
+  backups: (c) => c.backups({ limit: 1, cursor: "c" }),
+  backup: (c) => c.backup("bak_1"),
+  backupContent: (c) => c.backupContent("bak_1", 0),
+  openRestore: (c) => c.openRestore({}),
+  putRestorePart: (c) => c.putRestorePart("res_1", 1, new Uint8Array(1), "AA=="),
+  completeRestore: (c) => c.completeRestore("res_1"),
+  enableRestoredKeys: (c) => c.enableRestoredKeys("res_1", "ws_1"),
 };
 
 async function sentBy(make: (client: DevFlowClient) => Promise<unknown>): Promise<Sent> {
