@@ -1,6 +1,4 @@
 import { execFileSync } from "node:child_process";
-import { readFileSync } from "node:fs";
-import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { documentedFunctions, withoutDocComments } from "../eval/documented-functions.ts";
 import { DIMENSIONS } from "../scripts/embedder/model.ts";
@@ -13,8 +11,7 @@ import { chunkLines } from "../src/indexing/chunk-lines.ts";
 import { embeddedText } from "../src/indexing/embedded-text.ts";
 import { blocksOf } from "../src/indexing/syntax/blocks-of.ts";
 import { chunkBlocks } from "../src/indexing/syntax/chunk-syntax.ts";
-import { GRAMMARS, type GrammarName } from "../src/indexing/syntax/grammars.ts";
-import { SyntaxParsers } from "../src/indexing/syntax/parsers.ts";
+import { parsersInNode } from "../test/support/grammars.ts";
 
 /**
  * Compares ways of cutting and of heading the embedded text, by vectors alone: functions are looked for by the first
@@ -32,7 +29,6 @@ const { values, positionals } = parseArgs({
 });
 /** Tokens of a chunk at most: what is left of the local model's 256 by its path. */
 const MAX_TOKENS = 190;
-const ROOT = resolve(import.meta.dirname, "..");
 
 interface Query {
   text: string;
@@ -70,7 +66,7 @@ for (const folder of positionals) {
 const step = Math.max(1, all.length / Number(values.queries));
 const queries = all.filter((_, i) => Math.floor(i / step) !== Math.floor((i - 1) / step));
 
-const parsers = parsersOf(ROOT);
+const parsers = parsersInNode();
 const lines: Placed[] = [];
 const syntax: Placed[] = [];
 const alone: Placed[] = [];
@@ -155,16 +151,4 @@ function dot(a: Float32Array, b: Float32Array): number {
   let sum = 0;
   for (let i = 0; i < a.length; i++) sum += (a[i] ?? 0) * (b[i] ?? 0);
   return sum;
-}
-
-/** Parsers in Node, on the files that `grammar-modules.ts` names. */
-function parsersOf(root: string): SyntaxParsers {
-  const source = readFileSync(join(root, "src/indexing/syntax/grammar-modules.ts"), "utf8");
-  const load = (name: string) => {
-    const file = new RegExp(`import ${name} from "([^"]+)"`).exec(source)?.[1] ?? "";
-    return new WebAssembly.Module(readFileSync(join(root, "node_modules", file)));
-  };
-  const grammars = {} as Record<GrammarName, WebAssembly.Module>;
-  for (const name of GRAMMARS) Object.defineProperty(grammars, name, { get: () => load(name) });
-  return new SyntaxParsers({ core: load("core"), grammars });
 }

@@ -31,7 +31,7 @@ import { Secret } from "./core/secret.ts";
 import type { SecurityEvent, SecurityEvents } from "./core/security-event.ts";
 import type { UsageRecorder } from "./core/usage.ts";
 import { type Database, openDatabase } from "./db/database.ts";
-import { BUNDLED_GRAMMARS } from "./indexing/syntax/grammar-modules.ts";
+import { bundledModule } from "./indexing/syntax/grammar-modules.ts";
 import { SyntaxParsers } from "./indexing/syntax/parsers.ts";
 import { budgetedChat } from "./limits/budgeted-chat.ts";
 import { budgetedEmbedder } from "./limits/budgeted-embedder.ts";
@@ -152,7 +152,7 @@ export function createIsolate(
     workspaceNames: new Lru(MAX_NAMES, WORKSPACE_NAME_SECONDS * 1000),
     jwks: new JwksCache(fetchJwks),
     gate: new LimitGate(),
-    syntax: new SyntaxParsers(BUNDLED_GRAMMARS),
+    syntax: new SyntaxParsers(bundledModule),
     waitingEvents: new WaitingEvents(),
     waitingUsage: new WaitingUsage(usageGatherMs),
     policies: policyTable(config),

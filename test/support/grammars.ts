@@ -1,6 +1,5 @@
 import { readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { GRAMMARS, type GrammarModules, type GrammarName } from "../../src/indexing/syntax/grammars.ts";
 import { SyntaxParsers } from "../../src/indexing/syntax/parsers.ts";
 
 const ROOT = resolve(import.meta.dirname, "../..");
@@ -9,25 +8,17 @@ const ROOT = resolve(import.meta.dirname, "../..");
 export function parsersInNode(): SyntaxParsers {
   const source = readFileSync(join(ROOT, "src/indexing/syntax/grammar-modules.ts"), "utf8");
   const files = new Map(
-    [...source.matchAll(/import (\w+) from "([^"]+\.wasm)"/g)].map(([, name = "", file = ""]) => [
+    [...source.matchAll(/(\w+): \(\) => import\("([^"]+\.wasm)"\)/g)].map(([, name = "", file = ""]) => [
       name,
       file,
     ]),
   );
-  const load = (name: string) => {
+  return new SyntaxParsers(async (name) => {
     const file = files.get(name);
     if (file === undefined) throw new Error(`grammar-modules.ts has no ${name}`);
     const bytes = readFileSync(join(ROOT, "node_modules", file));
     // In the types of Workers it cannot be constructed, as there it cannot.
     const { Module } = WebAssembly as unknown as { Module: new (bytes: Uint8Array) => WebAssembly.Module };
     return new Module(bytes);
-  };
-  const grammars = {};
-  for (const name of GRAMMARS) {
-    Object.defineProperty(grammars, name, { get: () => load(name), enumerable: true });
-  }
-  return new SyntaxParsers({
-    core: load("core"),
-    grammars: grammars as Record<GrammarName, WebAssembly.Module>,
-  } satisfies GrammarModules);
+  });
 }

@@ -57,7 +57,7 @@ export async function blocksOf(
   if (grammar === undefined || source.length > LONGEST_PARSED) return null;
   // No source has a NUL, and tree-sitter's scanners take it for the end.
   if (source.includes("\0")) return null;
-  await parsers.start();
+  await parsers.start(grammar);
   return parsers.parse(grammar, source, (tree) =>
     tree.rootNode.isError ? null : outline(tree, source, RULES[grammar]),
   );

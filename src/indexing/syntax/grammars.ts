@@ -23,8 +23,8 @@ export const GRAMMARS = [
 
 export type GrammarName = (typeof GRAMMARS)[number];
 
-/** Compiled modules: the core of tree-sitter, and one for each grammar. */
-export interface GrammarModules {
-  core: WebAssembly.Module;
-  grammars: Readonly<Record<GrammarName, WebAssembly.Module>>;
-}
+/** A grammar, or the core of tree-sitter. */
+export type ModuleName = GrammarName | "core";
+
+/** Gives a compiled module. */
+export type LoadModule = (name: ModuleName) => Promise<WebAssembly.Module>;

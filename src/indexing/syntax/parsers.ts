@@ -1,5 +1,5 @@
 import { Language, Parser, type Tree } from "web-tree-sitter";
-import type { GrammarModules, GrammarName } from "./grammars.ts";
+import type { GrammarName, LoadModule } from "./grammars.ts";
 
 /**
  * Progress reports that a parse may take for each character, and some to begin with: a count, as no clock runs on
@@ -30,19 +30,26 @@ const MOST_PAGES = 1024;
  * isolate, as WebAssembly memory is never given back.
  */
 export class SyntaxParsers {
-  readonly #modules: GrammarModules;
+  readonly #load: LoadModule;
+  readonly #modules = new Map<GrammarName, WebAssembly.Module>();
   readonly #languages = new Map<GrammarName, Language>();
   readonly #broken = new Set<GrammarName>();
   #started: Promise<void> | null = null;
   #parser: Parser | null = null;
 
-  constructor(modules: GrammarModules) {
-    this.#modules = modules;
+  constructor(load: LoadModule) {
+    this.#load = load;
   }
 
-  /** To be awaited before the first `parse`. */
-  start(): Promise<void> {
-    this.#started ??= Parser.init({
+  /** To be awaited before a `parse` by the grammar. */
+  async start(grammar: GrammarName): Promise<void> {
+    this.#started ??= this.#load("core").then((core) => this.#init(core));
+    const [module] = await Promise.all([this.#modules.get(grammar) ?? this.#load(grammar), this.#started]);
+    this.#modules.set(grammar, module);
+  }
+
+  async #init(core: WebAssembly.Module): Promise<void> {
+    await Parser.init({
       // What it would print is thrown as well.
       printErr: () => {},
       wasmMemory: new WebAssembly.Memory({ initial: FIRST_PAGES, maximum: MOST_PAGES }),
@@ -51,14 +58,12 @@ export class SyntaxParsers {
         imports: WebAssembly.Imports,
         receive: (instance: WebAssembly.Instance, module: WebAssembly.Module) => void,
       ) => {
-        const instance = new WebAssembly.Instance(this.#modules.core, imports);
-        receive(instance, this.#modules.core);
+        const instance = new WebAssembly.Instance(core, imports);
+        receive(instance, core);
         return instance.exports;
       },
-    }).then(() => {
-      this.#parser = new Parser();
     });
-    return this.#started;
+    this.#parser = new Parser();
   }
 
   /**
@@ -89,7 +94,9 @@ export class SyntaxParsers {
   #language(grammar: GrammarName): Language {
     let language = this.#languages.get(grammar);
     if (language === undefined) {
-      language = Language.loadSync(this.#modules.grammars[grammar]);
+      const module = this.#modules.get(grammar);
+      if (module === undefined) throw new Error(`the grammar ${grammar} has not been started`);
+      language = Language.loadSync(module);
       this.#languages.set(grammar, language);
     }
     return language;
