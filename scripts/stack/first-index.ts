@@ -7,7 +7,7 @@ import type { Stack } from "./start-stack.ts";
 import { PROJECT } from "./wrangler.ts";
 
 /** What DevFlow is at heart; all the rest of it would only make the first start longer. */
-const FOLDERS = ["src", "migrations", "docs"];
+const FOLDERS = ["src"];
 const FILES_PER_UPLOAD = 100;
 const POLL_MS = 500;
 const ENDED = ["succeeded", "failed", "cancelled"];
