@@ -71,6 +71,7 @@ const CANARIES: Record<string, string> = {
   JWT_SECRET_PREVIOUS: "pC4n4ryxN1pR6tY0wB5sD9gH2jL4mC7aE_uFiOoKyXwz",
   CHROMA_API_KEY: "ck-C4n4ryChromaChromaChroma",
   OPENAI_API_KEY: "sk-C4n4ryOpenAiOpenAiOpenAi",
+  OPENAI_CHAT_API_KEY: "sk-C4n4ryChatChatChatChatChat",
   ALERT_WEBHOOK_SECRET: "whsec_QzRuNHJ5QzRuNHJ5QzRuNHJ5QzRuNHJ5QzRuNHI=",
 };
 
@@ -127,7 +128,7 @@ describe("secrets", () => {
   });
 
   it("have a canary for each setting that is one", async () => {
-    const secretNames = SETTING_NAMES.filter((name) => /KEY|SECRET/.test(name));
+    const secretNames = SETTING_NAMES.filter((name) => /(KEY|SECRET(_PREVIOUS)?)$/.test(name));
     expect(Object.keys(CANARIES).sort()).toEqual([...secretNames].sort());
   });
 
