@@ -1,10 +1,40 @@
 import { cloudflareTest, readD1Migrations } from "@cloudflare/vitest-pool-workers";
 import { generateX25519Identity, identityToRecipient } from "age-encryption";
 import type { Plugin } from "vite";
-import { defineConfig } from "vitest/config";
+import { defineConfig, type TestProjectInlineConfiguration } from "vitest/config";
 
 /** Of this run alone. */
 const BACKUP_IDENTITY = await generateX25519Identity();
+
+/**
+ * Libraries of many modules, to be made one module each before the tests: an isolate loads a file's modules one by
+ * one.
+ */
+const LIBRARIES = [
+  "@hono/zod-openapi",
+  "@modelcontextprotocol/sdk/server/index.js",
+  "@modelcontextprotocol/sdk/server/mcp.js",
+  "@modelcontextprotocol/sdk/types.js",
+  "@modelcontextprotocol/sdk/validation/cfworker",
+  "@remix-run/multipart-parser",
+  "age-encryption",
+  "drizzle-orm",
+  "drizzle-orm/batch",
+  "drizzle-orm/d1",
+  "drizzle-orm/sqlite-core",
+  "drizzle-orm/sqlite-core/query-builders/raw",
+  "hono",
+  "hono/factory",
+  "hono/html",
+  "hono/route",
+  "hono/utils/html",
+  "jose",
+  "modern-tar",
+  "openai",
+  "openai/core/streaming",
+  "standardwebhooks",
+  "zod",
+];
 
 /**
  * The pool hands a new isolate every module at once, in one message, of which workerd takes 32 MiB. Without the source
@@ -16,9 +46,58 @@ const withoutLibrariesMaps: Plugin = {
   transform: (code, id) => (id.includes("/node_modules/") ? { code, map: { mappings: "" } } : null),
 };
 
+/** Tests of `folder` inside workerd, with real D1, R2, queues and Durable Objects; each file alone if `isolate`. */
+function insideWorkerd(name: string, isolate: boolean): TestProjectInlineConfiguration {
+  return {
+    plugins: [
+      withoutLibrariesMaps,
+      cloudflareTest(async ({ inject }) => ({
+        wrangler: { configPath: "./wrangler.toml" },
+        miniflare: {
+          bindings: {
+            TEST_MIGRATIONS: await readD1Migrations("./migrations"),
+            LOG_LEVEL: "error",
+            CHROMA_URL: inject<string>("chromaUrl"),
+            OPENAI_BASE_URL: inject<string>("embeddingsUrl"),
+            OPENAI_API_KEY: "local",
+            OPENAI_CHAT_BASE_URL: inject<string>("chatUrl"),
+            OPENAI_CHAT_MODEL: "stand-in",
+            EMBEDDING_MODEL: "all-MiniLM-L6-v2",
+            EMBEDDING_DIMENSIONS: "384",
+            EMBEDDING_MAX_TOKENS: "256",
+            RATE_LIMIT_MULTIPLIER: "100000",
+            BACKUP_RECIPIENTS: await identityToRecipient(BACKUP_IDENTITY),
+            BACKUP_IDENTITY,
+            RESTORE_ENABLED: "true",
+          },
+        },
+      })),
+    ],
+    test: {
+      name,
+      isolate,
+      include: [`test/${name}/**/*.test.ts`],
+      globalSetup: ["./test/support/upstreams.ts"],
+      setupFiles: ["./test/support/migrate.ts"],
+      testTimeout: 30_000,
+      deps: {
+        optimizer: {
+          ssr: {
+            enabled: true,
+            include: LIBRARIES,
+            rolldownOptions: { external: [/^node:/, /^cloudflare:/] },
+          },
+        },
+      },
+    },
+  };
+}
+
 /**
- * unit: pure modules, in Node. integration: the Worker inside workerd with real D1, R2, queues and Durable
- * Objects, and a real Chroma server and embedding model beside it. stack: whole processes, as users start them.
+ * unit: pure modules, in Node. integration: the Worker inside workerd with real D1, R2, queues and Durable Objects,
+ * and a real Chroma server and embedding model beside it; the files share one deployment, and each test makes a
+ * workspace of its own. deployment: as that, but for what concerns a deployment as a whole, each file with a new one.
+ * stack: whole processes, as users start them.
  */
 export default defineConfig({
   test: {
@@ -28,39 +107,8 @@ export default defineConfig({
       {
         test: { name: "unit", include: ["test/unit/**/*.test.ts"], testTimeout: 30_000 },
       },
-      {
-        plugins: [
-          withoutLibrariesMaps,
-          cloudflareTest(async ({ inject }) => ({
-            wrangler: { configPath: "./wrangler.toml" },
-            miniflare: {
-              bindings: {
-                TEST_MIGRATIONS: await readD1Migrations("./migrations"),
-                LOG_LEVEL: "error",
-                CHROMA_URL: inject<string>("chromaUrl"),
-                OPENAI_BASE_URL: inject<string>("embeddingsUrl"),
-                OPENAI_API_KEY: "local",
-                OPENAI_CHAT_BASE_URL: inject<string>("chatUrl"),
-                OPENAI_CHAT_MODEL: "stand-in",
-                EMBEDDING_MODEL: "all-MiniLM-L6-v2",
-                EMBEDDING_DIMENSIONS: "384",
-                EMBEDDING_MAX_TOKENS: "256",
-                RATE_LIMIT_MULTIPLIER: "100000",
-                BACKUP_RECIPIENTS: await identityToRecipient(BACKUP_IDENTITY),
-                BACKUP_IDENTITY,
-                RESTORE_ENABLED: "true",
-              },
-            },
-          })),
-        ],
-        test: {
-          name: "integration",
-          include: ["test/integration/**/*.test.ts"],
-          globalSetup: ["./test/support/upstreams.ts"],
-          setupFiles: ["./test/support/migrate.ts"],
-          testTimeout: 30_000,
-        },
-      },
+      insideWorkerd("integration", false),
+      insideWorkerd("deployment", true),
       {
         test: {
           name: "stack",
