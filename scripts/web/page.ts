@@ -6,15 +6,16 @@ import { PROJECT } from "../stack/wrangler.ts";
 const DIST = join(PROJECT, "web/dist");
 const STAMP = join(DIST, "sources.sha256");
 const SOURCES = [
-  "web/index.html",
+  "web/*.html",
   "web/vite.config.ts",
+  "scripts/web/*.ts",
   "web/{src,static}/**",
   "client/*.ts",
-  "docs/*.md",
+  "docs/**/*.{md,svg,png}",
   "package-lock.json",
 ];
 
-/** Builds the page into `web/dist`. With `ifStale`, nothing is done where its sources are those of the last build. */
+/** Builds the pages into `web/dist`. With `ifStale`, nothing is done where its sources are those of the last build. */
 export async function buildPage({ ifStale }: { ifStale: boolean }): Promise<void> {
   const digest = digestOfSources();
   if (ifStale && existsSync(STAMP) && readFileSync(STAMP, "utf8") === digest) return;

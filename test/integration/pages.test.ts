@@ -32,6 +32,32 @@ describe("GET /", () => {
   });
 });
 
+describe("GET /docs", () => {
+  it.each(["/docs", "/docs/search", "/docs/decisions-0002-routes-as-data"])(
+    "serves %s under the page's policy, with scripts and styles of its own alone",
+    async (path) => {
+      const response = await call("GET", path);
+      expect(response.status).toBe(200);
+      expect(response.headers.get("content-type")).toMatch(/^text\/html/);
+      expect(response.headers.get("content-security-policy")).toMatch(
+        /^default-src 'none'; script-src 'self'; style-src 'self';/,
+      );
+      const text = await response.text();
+      expect(text).not.toMatch(/<script(?![^>]*\bsrc=)|<style|\s(?:on\w+|style)=/);
+      for (const [, file = ""] of text.matchAll(/(?:src|href)="([^"]+\.(?:js|css))"/g)) {
+        expect(file).toMatch(/^\/assets\//);
+        expect((await call("GET", file)).status, file).toBe(200);
+      }
+    },
+  );
+
+  it("answers 404 for a page that there is not", async () => {
+    for (const path of ["/docs/nothing", "/docs/..%2findex", "/docs/search.html"]) {
+      expect((await call("GET", path)).status, path).toBe(404);
+    }
+  });
+});
+
 describe("GET /robots.txt", () => {
   it("keeps crawlers away", async () => {
     const response = await call("GET", "/robots.txt");

@@ -217,6 +217,33 @@ describe.skipIf(!installed)("the web page", () => {
     expect(await page.evaluate(() => sessionStorage.length)).toBe(0);
   });
 
+  it("reads the API's reference and the guide at /docs, without a credential", async () => {
+    await page.setViewportSize({ width: 1200, height: 850 });
+    await page.goto(`${stack.url}/docs#post_search`);
+    const openapi = (await (await fetch(`${stack.url}/openapi.json`)).json()) as {
+      paths: Record<string, object>;
+    };
+    const calls = Object.values(openapi.paths).flatMap((methods) => Object.keys(methods)).length;
+    await page.locator("#post_search[open]").waitFor();
+    expect(await page.locator("details.call").count()).toBe(calls);
+    expect(await page.locator("#post_search pre").textContent()).toContain("Bearer $DEVFLOW_KEY");
+    await picture("docs");
+    expect(await violations()).toEqual([]);
+    await page.getByLabel("Find a call").fill("rotate");
+    await expect.poll(() => page.locator("details.call").count()).toBeLessThan(5);
+    expect(await page.locator("input").count()).toBe(1);
+    await page.getByRole("navigation", { name: "Contents" }).getByRole("link", { name: "Security" }).click();
+    await page.getByRole("heading", { level: 1, name: "Security" }).waitFor();
+    await picture("guide");
+    expect(await violations()).toEqual([]);
+    const kept = await page.evaluate(() => [
+      sessionStorage.length,
+      localStorage.length,
+      document.cookie.length,
+    ]);
+    expect(kept).toEqual([0, 0, 0]);
+  });
+
   it("made the browser complain of nothing but what was meant to fail", () => {
     const meant = /status of 401|ERR_INTERNET_DISCONNECTED/;
     expect(complaints.filter((text) => !meant.test(text))).toEqual([]);

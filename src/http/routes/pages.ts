@@ -10,11 +10,25 @@ const PAGE_POLICY =
 /** Names of built files hold a hash of what is in them. */
 const FOREVER = "public, max-age=31536000, immutable";
 
+const PAGE_HEADERS = { "content-security-policy": PAGE_POLICY, "cache-control": "no-cache" };
+
 /** Static files. They go through the Worker, so that they carry the headers and a request id too. */
 export const pageRoutes = [
-  page("/", "The web page", "text/html", {
-    "content-security-policy": PAGE_POLICY,
-    "cache-control": "no-cache",
+  page("/", "The web page", "text/html", PAGE_HEADERS),
+  page("/docs", "The API's reference, for people", "text/html", PAGE_HEADERS),
+  defineRoute({
+    method: "get",
+    path: "/docs/{page}",
+    summary: "A page of the guide",
+    tag: "Health",
+    access: "public",
+    limit: null,
+    params: z.object({ page: z.string().max(200) }),
+    responses: { 200: { description: "The page.", contentType: "text/html" } },
+    async handle(c, { params }) {
+      if (!/^[\w-]+$/.test(params.page)) throw noSuchFile();
+      return asset(c, `/docs/${params.page}`, PAGE_HEADERS);
+    },
   }),
   page("/robots.txt", "For crawlers", "text/plain", {}),
   defineRoute({

@@ -2,14 +2,21 @@ import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { Hono } from "hono";
 import { describe, expect, it } from "vitest";
+import { guideHtml, renderPage } from "../../../scripts/web/guide.ts";
 import type { AppEnv } from "../../../src/http/context.ts";
 import { cors } from "../../../src/http/middleware/cors.ts";
 import { requireHttps } from "../../../src/http/middleware/public-address.ts";
 import { securityHeaders } from "../../../src/http/middleware/security-headers.ts";
 import { observe } from "../../support/observatory.ts";
 
-/** The page as it is served; its scripts, styles and metas are scored too. */
-const PAGE = readFileSync(resolve(import.meta.dirname, "../../../web/index.html"), "utf8");
+/** The pages as they are served; their scripts, styles and metas are scored too. */
+const web = (name: string) => readFileSync(resolve(import.meta.dirname, "../../../web", name), "utf8");
+const guide = { name: "search", title: "Search", file: "search.md", section: "Start" };
+const PAGES: Record<string, string> = {
+  "/": web("index.html"),
+  "/docs": web("docs.html"),
+  "/docs/search": guideHtml(guide, [guide], renderPage("# Search", guide, [guide], new Set()), ["a.css"]),
+};
 
 /** The middleware that sets headers, as the application has it; `test/integration/gateway.test.ts` shows it does. */
 function application(headers = true) {
@@ -22,7 +29,7 @@ function application(headers = true) {
   });
   app.use(requireHttps());
   app.get("/health", (c) => c.json({ status: "ok" }));
-  app.get("/", (c) => c.html(PAGE));
+  for (const [path, html] of Object.entries(PAGES)) app.get(path, (c) => c.html(html));
   return app;
 }
 
@@ -46,8 +53,8 @@ describe("Mozilla's Observatory", () => {
     expect(grade).toBe("A+");
   });
 
-  it("gives the page an A+", async () => {
-    const { grade, results } = await score(application(), "/");
+  it.each(Object.keys(PAGES))("gives the page %s an A+", async (path) => {
+    const { grade, results } = await score(application(), path);
     expect(Object.entries(results).filter(([, { pass }]) => !pass)).toEqual([]);
     expect(grade).toBe("A+");
   });
