@@ -83,6 +83,7 @@ export interface Services {
   policies: PolicyTable;
   /** Asks the embedding server whether it is there; costs nothing. */
   embedderProbe: (() => Promise<void>) | null;
+  chatProbe: (() => Promise<boolean>) | null;
   readiness: Lru<Readiness>;
   workspaceNames: Lru<string>;
   /** Networks that this isolate noted of keys. */
@@ -281,6 +282,7 @@ export function createServices(
     gate: isolate.gate,
     policies: isolate.policies,
     embedderProbe: embedderProbe(config),
+    chatProbe: chatProbe(config),
     readiness: isolate.readiness,
     workspaceNames: isolate.workspaceNames,
     networks: isolate.networks,
@@ -331,8 +333,8 @@ function openAiEmbedder(config: Config, repeats: { unanswered: boolean }): Embed
 
 /** Null where no model is configured. @param callersKey takes the place of the deployment's. */
 function openAiChat(config: Config, callersKey: Secret | null): ChatModel | null {
-  const { OPENAI_CHAT_MODEL: model, OPENAI_BASE_URL: embeddings } = config;
-  const baseUrl = config.OPENAI_CHAT_BASE_URL ?? embeddings;
+  const { OPENAI_CHAT_MODEL: model } = config;
+  const baseUrl = config.OPENAI_CHAT_BASE_URL ?? config.OPENAI_BASE_URL;
   if (callersKey !== null && !isOpenAi(baseUrl) && !config.ALLOW_CALLER_KEYS) {
     throw new DevFlowError(
       "invalid_request",
@@ -341,10 +343,8 @@ function openAiChat(config: Config, callersKey: Secret | null): ChatModel | null
     );
   }
   if (model === undefined) return null;
-  const sameServer = new URL(baseUrl).origin === new URL(embeddings).origin;
-  const ownKey = config.OPENAI_CHAT_API_KEY ?? (sameServer ? config.OPENAI_API_KEY : undefined);
   return new OpenAiChat({
-    apiKey: callersKey ?? ownKey ?? new Secret("none"),
+    apiKey: callersKey ?? chatKey(config, baseUrl) ?? new Secret("none"),
     callersKey: callersKey !== null,
     baseUrl,
     model,
@@ -355,6 +355,12 @@ function openAiChat(config: Config, callersKey: Secret | null): ChatModel | null
       retry: { ...DEFAULT_RETRY, unanswered: false, retries: config.UPSTREAM_RETRIES },
     }),
   });
+}
+
+/** The deployment's own key for the chat server: that of the embeddings goes to their server alone. */
+function chatKey(config: Config, baseUrl: string): Secret | undefined {
+  const sameServer = new URL(baseUrl).origin === new URL(config.OPENAI_BASE_URL).origin;
+  return config.OPENAI_CHAT_API_KEY ?? (sameServer ? config.OPENAI_API_KEY : undefined);
 }
 
 function chromaVectorStore(config: Config): VectorStore {
@@ -393,19 +399,36 @@ function indexingQueue(queues: { small: Queue; bulk: Queue }): MessageQueue {
   };
 }
 
-/** The list of models: free, and refused where the key is not good. */
 function embedderProbe(config: Config): (() => Promise<void>) | null {
   const key = config.OPENAI_API_KEY;
   if (key === undefined) return null;
   return async () => {
-    const response = await fetch(`${config.OPENAI_BASE_URL}/models`, {
-      headers: { authorization: `Bearer ${key.reveal()}` },
-      redirect: "manual",
-      signal: AbortSignal.timeout(3000),
-    });
-    await response.body?.cancel();
-    if (!response.ok) throw new Error(`the embedding server answered ${response.status}`);
+    const status = await statusOfModels(config.OPENAI_BASE_URL, key);
+    if (status >= 300) throw new Error(`the embedding server answered ${status}`);
   };
+}
+
+/** False where the chat server keeps no list of models: that it answers tells nothing of the key. */
+function chatProbe(config: Config): (() => Promise<boolean>) | null {
+  if (config.OPENAI_CHAT_MODEL === undefined) return null;
+  const baseUrl = config.OPENAI_CHAT_BASE_URL ?? config.OPENAI_BASE_URL;
+  return async () => {
+    const status = await statusOfModels(baseUrl, chatKey(config, baseUrl));
+    if (status === 404 || status === 405) return false;
+    if (status >= 300) throw new Error(`the chat server answered ${status}`);
+    return true;
+  };
+}
+
+/** The list of models: free, and refused where the key is not good. */
+async function statusOfModels(baseUrl: string, key: Secret | undefined): Promise<number> {
+  const response = await fetch(`${baseUrl.replace(/\/+$/, "")}/models`, {
+    ...(key === undefined ? {} : { headers: { authorization: `Bearer ${key.reveal()}` } }),
+    redirect: "manual",
+    signal: AbortSignal.timeout(3000),
+  });
+  await response.body?.cancel();
+  return response.status;
 }
 
 function alertSender(config: Config): ((event: SecurityEvent) => Promise<void>) | null {

@@ -34,6 +34,8 @@ export interface ReadinessDeps {
   vectors: VectorStore;
   /** Asks the embedding server whether it is there, without paying; null where it cannot be asked. */
   embedderProbe: (() => Promise<void>) | null;
+  /** The same of the chat server; null where no model is configured, false where the server cannot be asked so. */
+  chatProbe: (() => Promise<boolean>) | null;
   /** The answer of the last seconds. A finished one: a promise belongs to the request that made it. */
   readiness: Lru<Readiness>;
   /** Where there is none, no backup is expected. */
@@ -52,22 +54,24 @@ export async function readiness(deps: ReadinessDeps): Promise<Readiness> {
 }
 
 async function probeAll(deps: ReadinessDeps): Promise<Readiness> {
-  const { embedderProbe } = deps;
+  const { embedderProbe, chatProbe } = deps;
   const unknown: Check = { status: "unknown", latency_ms: 0 };
-  const [d1, r2, chroma, embedder, queue, backup] = await Promise.all([
+  const [d1, r2, chroma, embedder, chat, queue, backup] = await Promise.all([
     probe(deps, "d1", () => deps.db.run(sql`SELECT 1`)),
     probe(deps, "r2", () => deps.blobs.head("readiness")),
     probe(deps, "chroma", () => deps.vectors.ping()),
     embedderProbe === null ? unknown : probe(deps, "embedder", embedderProbe),
+    chatProbe === null ? unknown : probe(deps, "chat", chatProbe),
     probe(deps, "queue", () => requireNoneStalled(deps)),
     deps.backupRecipients.length === 0 ? unknown : probe(deps, "backup", () => requireRecentBackup(deps)),
   ]);
-  const checks = { d1, r2, chroma, embedder, chat: unknown, queue, backup };
+  const checks = { d1, r2, chroma, embedder, chat, queue, backup };
   const failing = (check: Check) => check.status === "failing";
   const down = failing(d1) || failing(r2);
   return { status: down ? "down" : Object.values(checks).some(failing) ? "degraded" : "ok", checks };
 }
 
+/** @param work fails where the check does; resolves with false where it cannot tell. */
 async function probe(deps: ReadinessDeps, name: CheckName, work: () => Promise<unknown>): Promise<Check> {
   const start = deps.now();
   let timer: ReturnType<typeof setTimeout> | undefined;
@@ -75,8 +79,8 @@ async function probe(deps: ReadinessDeps, name: CheckName, work: () => Promise<u
     timer = setTimeout(() => reject(new Error(`no answer within ${PROBE_WITHIN_MS} ms`)), PROBE_WITHIN_MS);
   });
   try {
-    await Promise.race([work(), late]);
-    return { status: "ok", latency_ms: deps.now() - start };
+    const told = await Promise.race([work(), late]);
+    return { status: told === false ? "unknown" : "ok", latency_ms: deps.now() - start };
   } catch (cause) {
     deps.log.error("a readiness check fails", cause, { check: name });
     return { status: "failing", latency_ms: deps.now() - start };

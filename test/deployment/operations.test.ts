@@ -1,5 +1,5 @@
 import { env } from "cloudflare:workers";
-import { describe, expect, it } from "vitest";
+import { describe, expect, inject, it } from "vitest";
 import { PaidCallError } from "../../src/core/budget.ts";
 import { DevFlowError } from "../../src/core/errors.ts";
 import type { Embedder } from "../../src/core/ports.ts";
@@ -103,9 +103,26 @@ describe("GET /health/ready", () => {
     const root = await app.fetch("/health/ready", { headers: { authorization: `Bearer ${ROOT_KEY}` } });
     const { checks } = await root.json<{ checks: Record<string, { status: string; latency_ms: number }> }>();
     expect(Object.keys(checks)).toEqual(["d1", "r2", "chroma", "embedder", "chat", "queue", "backup"]);
-    for (const name of ["d1", "r2", "chroma", "queue"])
+    for (const name of ["d1", "r2", "chroma", "embedder", "chat", "queue"])
       expect([name, checks[name]?.status]).toEqual([name, "ok"]);
-    expect(checks["chat"]?.status).toBe("unknown");
+  });
+
+  it("asks the chat server for its models, which costs nothing, where a chat model is set", async () => {
+    const chat = async (settings: Record<string, string>) => {
+      const headers = { authorization: `Bearer ${ROOT_KEY}` };
+      const answer = await appWith(settings).fetch("/health/ready", { headers });
+      const { status, checks } = await answer.json<{
+        status: string;
+        checks: { chat: { status: string } };
+      }>();
+      return [status, checks.chat.status];
+    };
+    expect(await chat({})).toEqual(["ok", "ok"]);
+    expect(await chat({ OPENAI_CHAT_MODEL: "" })).toEqual(["ok", "unknown"]);
+    // A server that answers, but keeps no list: nothing is known of the key.
+    const { origin } = new URL(inject<never>("chatUrl" as never));
+    expect(await chat({ OPENAI_CHAT_BASE_URL: `${origin}/unlisted` })).toEqual(["ok", "unknown"]);
+    expect(await chat({ OPENAI_CHAT_BASE_URL: "http://127.0.0.1:9/v1" })).toEqual(["degraded", "failing"]);
   });
 
   it("is degraded without Chroma, and down (503) without R2; asked anew after 5 s at the earliest", async () => {

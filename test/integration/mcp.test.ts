@@ -20,13 +20,15 @@ let client: Client;
 
 beforeAll(async () => {
   key = (await newWorkspace()).key;
-  for (const [path, raw] of Object.entries(FILES)) {
-    const put = await call("PUT", `/v1/files?path=${encodeURIComponent(path)}`, { key, raw });
-    const { job } = await put.json<{ job: { id: string } | null }>();
-    if (job !== null) await finishedJob(key, job.id);
-  }
+  const jobs = await Promise.all(
+    Object.entries(FILES).map(async ([path, raw]) => {
+      const put = await call("PUT", `/v1/files?path=${encodeURIComponent(path)}`, { key, raw });
+      return (await put.json<{ job: { id: string } | null }>()).job;
+    }),
+  );
+  await Promise.all(jobs.map((job) => (job === null ? null : finishedJob(key, job.id))));
   client = await mcpClient(key);
-});
+}, 30_000);
 
 const message = (method: string, params: unknown = {}) => ({ jsonrpc: "2.0", id: 1, method, params });
 const HEADERS = { accept: "application/json, text/event-stream" };
@@ -74,6 +76,18 @@ describe("POST /mcp", () => {
     expect(literal.text).toBe("src/users.ts:2:   return users.find((user) => user.name === name);");
     const pattern = await useTool(client, "grep", { pattern: "new Uint8Array\\(\\d+\\)" });
     expect(pattern.structured["matches"]).toMatchObject([{ path: "src/auth/password.ts", line: 3 }]);
+  });
+
+  it("finds where a name is defined, by all of it, its beginning or its capitals", async () => {
+    for (const name of ["getUserByName", "getUser", "gUBN", "get_user_by_name"]) {
+      const found = await useTool(client, "find_symbol", { name });
+      expect([name, found.text]).toEqual([
+        name,
+        `src/users.ts:1-3 function getUserByName\n${FILES["src/users.ts"]?.trimEnd()}`,
+      ]);
+    }
+    const absent = await useTool(client, "find_symbol", { name: "getUserByMail" });
+    expect(absent.text).toBe("Nothing was found.");
   });
 
   it("goes from a question to the code, and on to code like it", async () => {

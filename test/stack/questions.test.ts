@@ -1,6 +1,8 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { Client as McpClient } from "@modelcontextprotocol/sdk/client/index.js";
+import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Client } from "../../bench/client.ts";
 import { zodSources } from "../../bench/sources.ts";
@@ -85,6 +87,8 @@ beforeAll(async () => {
   chat = await startStandInChat();
   const settings = {
     LOG_LEVEL: "warning",
+    // What is found is looked at here, not how soon: a busy machine must not be answered by words alone.
+    SEARCH_VECTOR_TIMEOUT_MS: "60000",
     OPENAI_CHAT_BASE_URL: chat.url,
     OPENAI_CHAT_MODEL: "stand-in",
   };
@@ -160,6 +164,39 @@ describe("real code through the API", () => {
       }),
     );
     expect(found.filter(Boolean).length).toBeGreaterThanOrEqual(ENOUGH_SOURCES);
+  });
+
+  it("leads an agent from a name to its code, and on to code like it, by MCP", async () => {
+    const agent = new McpClient({ name: "agent", version: "1" });
+    const transport = new StreamableHTTPClientTransport(new URL(`${stack.url}/mcp`), {
+      requestInit: { headers: { authorization: `Bearer ${stack.apiKey}` } },
+    });
+    await agent.connect(transport as Parameters<McpClient["connect"]>[0]);
+    const use = async <T>(name: string, input: Record<string, unknown>): Promise<T> => {
+      const { isError, structuredContent, content } = await agent.callTool({ name, arguments: input });
+      expect([name, isError ?? false, isError ? content : ""]).toEqual([name, false, ""]);
+      return structuredContent as T;
+    };
+    try {
+      const { results } = await use<Answer>("find_symbol", { name: "flattenError", code: false });
+      const [place] = results;
+      expect(place).toMatchObject({ path: "v4/core/errors.ts", symbol: "flattenError" });
+      const { text } = await use<{ text: string }>("read_file", {
+        path: place?.path,
+        start_line: place?.start_line,
+        end_line: place?.end_line,
+      });
+      const file = zodSources().find(({ path }) => path === place?.path);
+      const lines = new TextDecoder().decode(file?.bytes).split("\n");
+      const shown = lines.slice((place?.start_line ?? 0) - 1, place?.end_line).join("\n");
+      expect(text.trimEnd()).toBe(shown.trimEnd());
+      const similar = await use<Answer>("find_similar", { code: text, show_code: false, limit: 10 });
+      expect(similar.results[0]).toMatchObject({ path: place?.path, start_line: place?.start_line });
+      // The method of the version before, from which it was made.
+      expect(similar.results.map(({ path }) => path)).toContain("v3/ZodError.ts");
+    } finally {
+      await agent.close();
+    }
   });
 
   it("costs nothing to send again", async () => {

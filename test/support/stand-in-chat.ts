@@ -25,7 +25,7 @@ export interface StandInCall {
 }
 
 export interface StandInChat {
-  /** Base URL as clients of the API use it. */
+  /** Base URL as clients of the API use it. Below `/unlisted` in the place of `/v1` no models are listed. */
   url: string;
   /** Calls whose last message holds the marker, oldest first; `GET /calls/<marker>` answers the same as JSON. */
   calls(marker: string): StandInCall[];
@@ -43,6 +43,11 @@ export async function startStandInChat(): Promise<StandInChat> {
     const path = request.url ?? "/";
     if (path.startsWith("/calls/")) {
       response.end(JSON.stringify(calls.get(path.slice("/calls/".length)) ?? []));
+      return;
+    }
+    if (path.endsWith("/models")) {
+      if (path.startsWith("/unlisted/")) response.writeHead(404);
+      response.end(JSON.stringify({ object: "list", data: [{ id: "stand-in", object: "model" }] }));
       return;
     }
     const parts: Buffer[] = [];
