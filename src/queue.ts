@@ -18,6 +18,7 @@ import { failMessage } from "./indexing/fail-files.ts";
 import { indexFiles } from "./indexing/index-files.ts";
 import { pauseForBudget } from "./indexing/pause.ts";
 import { sendMessages } from "./indexing/repair.ts";
+import { sweepJob } from "./indexing/sweep.ts";
 import type { Services } from "./services.ts";
 
 /**
@@ -47,6 +48,7 @@ type Handlers = {
 const HANDLERS: Handlers = {
   index: indexInTurn,
   expand: expandJob,
+  sweep: sweepJob,
   delete: runDeletion,
   delete_workspace: eraseWorkspace,
   archive: (services, message) => unpackArchive(services, message),

@@ -11,6 +11,13 @@ export const IndexingMessageSchema = z.discriminatedUnion("kind", [
     files: z.array(z.object({ path: z.string().min(1), generation: z.int() })),
   }),
   z.object({ ...base, kind: z.literal("expand"), afterPath: z.string() }),
+  z.object({
+    ...base,
+    kind: z.literal("sweep"),
+    step: z.enum(["chunks", "vectors", "blobs", "contents"]),
+    after: z.string(),
+    owned: z.int().min(0).optional(),
+  }),
   z.object({ ...base, kind: z.literal("archive") }),
   z.object({ ...base, kind: z.literal("sync") }),
   z.object({ ...base, kind: z.literal("delete") }),

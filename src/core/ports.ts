@@ -284,6 +284,13 @@ export interface IndexedVector {
   kind: ChunkKind;
 }
 
+/** What the index holds of one file: its generation, and the ids of the chunks that stand. */
+export interface FileHolding {
+  path: string;
+  generation: number;
+  ids: string[];
+}
+
 /**
  * What a workspace does at once, over all consumers. `messages`: messages of the queue that are worked on;
  * `vectors`: calls to the vector store.
@@ -341,8 +348,15 @@ export interface WorkspaceIndex {
   symbols(path: string): Promise<FileSymbols>;
   /** Every chunk of the paths with the identity of its vector: what a backup writes vectors by. */
   fileVectors(paths: string[]): Promise<IndexedVector[]>;
-  /** Generation that each of the paths has in the index; absent paths are left out. */
-  generations(paths: string[]): Promise<{ path: string; generation: number }[]>;
+  /** What stands of each of the paths, as counted now; absent paths are left out. */
+  holdings(paths: string[]): Promise<FileHolding[]>;
+  /** Files of which any chunk stands, by path: so many after the one given. */
+  heldFiles(afterPath: string, limit: number): Promise<{ path: string; generation: number }[]>;
+  /**
+   * Those of the ids that no chunk has, and that are neither promised nor condemned: vectors of nobody. They are
+   * condemned, to be deleted and settled.
+   */
+  disown(ids: string[]): Promise<string[]>;
   stats(): Promise<IndexStats>;
   /** A lease's id, or null where none came free within the wait. */
   acquire(request: LeaseRequest): Promise<string | null>;
@@ -364,6 +378,18 @@ export type IndexingWork =
   | { kind: "index"; workspaceId: string; jobId: string; files: { path: string; generation: number }[] }
   /** Turn the job's selection of stored files into `index` messages, a page at a time. */
   | { kind: "expand"; workspaceId: string; jobId: string; afterPath: string }
+  /**
+   * The end of a job that mends: looks for what belongs to no file, a page at a time. `after`: where the step goes on;
+   * `owned`: blobs so far that a file owns.
+   */
+  | {
+      kind: "sweep";
+      workspaceId: string;
+      jobId: string;
+      step: SweepStep;
+      after: string;
+      owned?: number | undefined;
+    }
   /** Unpack a spooled archive into files, then index them. */
   | { kind: "archive"; workspaceId: string; jobId: string }
   /** Carry out a committed sync. */
@@ -375,6 +401,12 @@ export type IndexingWork =
   | { kind: "delete_workspace"; workspaceId: string; jobId: string }
   /** Write a part of a backup, or restore one. Without `part`: the next, wherever the work stands. */
   | { kind: "backup" | "restore"; workspaceId: string; jobId: string; part?: number | undefined };
+
+/**
+ * In this order: chunks of files that are gone; vectors of no chunk; blobs of no file; and, only where their number
+ * says that some lack, files whose content is gone.
+ */
+export type SweepStep = "chunks" | "vectors" | "blobs" | "contents";
 
 export interface MessageQueue {
   /** @param delaySeconds before the messages are delivered: 0 where it is left out. */

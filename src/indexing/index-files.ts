@@ -54,7 +54,8 @@ export async function indexFiles(deps: IndexingDeps, message: IndexMessage): Pro
   if (sources.length > 0) {
     const collectionId = await collectionInUse(deps, workspace);
     try {
-      const verify = job.spec.force === true;
+      // What is indexed again, by wish or to mend it, believes no vector to stand that it has not seen.
+      const verify = job.kind === "index";
       const embedder = deps.embedderFor(workspaceId, workspace.monthlyTokenBudget, job.keyId);
       const lease = { calls: deps.vectorCalls, small: message.bulk !== true };
       const vectors = leasedVectors(deps.vectors, deps.workspaceIndex(workspaceId), lease);

@@ -3,6 +3,7 @@ import { compileGlob, type PathMatcher } from "../core/glob.ts";
 import { extensionOf } from "../core/languages.ts";
 import type { FileRow } from "../db/files.ts";
 import type { JobSpec } from "../db/schema.ts";
+import type { Held } from "./held.ts";
 
 /** Which stored files an index job takes, beside the path that the database selects by. */
 export type FileFilter = (path: string) => boolean;
@@ -40,10 +41,8 @@ export type Treatment =
   | { action: "index" }
   | { action: "leave"; status: "unchanged" | "skipped"; reason: string | null; message: string | null };
 
-/**
- * @param indexedGeneration generation that the index holds of the file, or undefined where it holds none.
- */
-export function treatmentOf(row: FileRow, spec: JobSpec, indexedGeneration: number | undefined): Treatment {
+/** @param held what index and vector store hold of the file, or undefined where they hold nothing. */
+export function treatmentOf(row: FileRow, spec: JobSpec, held: Held | undefined): Treatment {
   if (spec.maxFileSize !== undefined && row.size > spec.maxFileSize) {
     const message = `It is larger than max_file_size (${row.size} bytes).`;
     return { action: "leave", status: "skipped", reason: "too_large", message };
@@ -56,8 +55,14 @@ export function treatmentOf(row: FileRow, spec: JobSpec, indexedGeneration: numb
   if (row.status === "skipped") {
     return { action: "leave", status: "skipped", reason: row.skipReason, message: row.error };
   }
-  const stands = row.status === "indexed" && indexedGeneration === row.generation;
-  return stands ? { action: "leave", status: "unchanged", reason: null, message: null } : { action: "index" };
+  return row.status === "indexed" && isWhole(row, held)
+    ? { action: "leave", status: "unchanged", reason: null, message: null }
+    : { action: "index" };
+}
+
+/** Whether the index has the chunks that the row says, of the same version, and each its vector. */
+function isWhole(row: FileRow, held: Held | undefined): boolean {
+  return held?.generation === row.generation && held.chunks === row.chunks && held.withoutVector === 0;
 }
 
 /** An extension as callers may write it, with or without its dot and in any case, as `extensionOf` gives it. */

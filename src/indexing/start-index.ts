@@ -4,18 +4,14 @@ import { newTimeId } from "../core/ids.ts";
 import { LIMITS } from "../core/limits.ts";
 import { parseSelector } from "../core/path.ts";
 import { replaceCollection, takeGeneration } from "../db/collections.ts";
-import { listFiles } from "../db/files.ts";
 import { insertJobIfRoom } from "../db/jobs.ts";
 import type { JobSpec } from "../db/schema.ts";
 import { selectWorkspace } from "../db/workspaces.ts";
+import { anythingToDo } from "./anything-to-do.ts";
 import { collectionName, openModelCollection } from "./collection.ts";
 import type { IndexingDeps } from "./deps.ts";
 import { type JobView, viewJob } from "./job.ts";
-import { fileFilter, selectsEverything, treatmentOf } from "./selection.ts";
-
-/** Stored files looked at within the request to tell whether anything is left to do; beyond, a job finds out. */
-const LOOK_AT = 4_000;
-const PAGE = 1_000;
+import { fileFilter, selectsEverything } from "./selection.ts";
 
 export interface StartIndex {
   workspaceId: string;
@@ -25,7 +21,8 @@ export interface StartIndex {
 }
 
 /**
- * Starts a job that indexes stored files: those that the index lacks, or with `force` all that are selected.
+ * Starts a job that indexes stored files: those of which index or vectors lack anything, or with `force` all that are
+ * selected. What they hold is looked up, not believed.
  * Forced over the whole workspace, it also moves to the configured embedding model: into a new collection, for the
  * vectors of two models cannot be compared.
  * @returns the job, or null where nothing is left to do.
@@ -44,7 +41,7 @@ export async function startIndex(deps: IndexingDeps, input: StartIndex): Promise
   if (switches && !(spec.force === true && selectsEverything(spec))) {
     requireSameEmbedding(stored, deps.embedder);
   }
-  if (!(await anythingToDo(deps, workspaceId, spec, filter))) return null;
+  if (!(await anythingToDo(deps, workspace, spec, filter))) return null;
 
   const now = deps.now();
   const id = newTimeId("job", now);
@@ -92,44 +89,4 @@ export async function startIndex(deps: IndexingDeps, input: StartIndex): Promise
   }
   await deps.queue.send([{ kind: "expand", workspaceId, jobId: id, afterPath: "" }]);
   return viewJob(deps, workspaceId, id);
-}
-
-async function anythingToDo(
-  deps: Pick<IndexingDeps, "db" | "workspaceIndex">,
-  workspaceId: string,
-  spec: JobSpec,
-  filter: (path: string) => boolean,
-): Promise<boolean> {
-  const selector = parseSelector(spec.path);
-  let after: string | null = null;
-  for (let seen = 0; seen < LOOK_AT; seen += PAGE) {
-    const page: Awaited<ReturnType<typeof listFiles>> = await listFiles(
-      deps.db,
-      workspaceId,
-      selector,
-      after,
-      PAGE,
-    );
-    const rows = page.filter(({ path }) => filter(path));
-    const held = await generationsOf(
-      deps,
-      workspaceId,
-      rows.map(({ path }) => path),
-    );
-    if (rows.some((row) => treatmentOf(row, spec, held.get(row.path)).action === "index")) return true;
-    if (page.length < PAGE) return false;
-    after = page.at(-1)?.path ?? null;
-  }
-  return true;
-}
-
-/** Path → generation that the index holds of it. */
-export async function generationsOf(
-  deps: Pick<IndexingDeps, "workspaceIndex">,
-  workspaceId: string,
-  paths: string[],
-): Promise<Map<string, number>> {
-  if (paths.length === 0) return new Map();
-  const held = await deps.workspaceIndex(workspaceId).generations(paths);
-  return new Map(held.map(({ path, generation }) => [path, generation]));
 }

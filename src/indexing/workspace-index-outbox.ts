@@ -90,3 +90,20 @@ export function takeUnsettled(sql: SqlStorage, beforeMs: number, limit: number):
   sql.exec("UPDATE vector_outbox SET op = 'condemned' WHERE id IN (SELECT value FROM json_each(?))", json);
   return ids;
 }
+
+/** Vectors of no file: noted under the empty path, which no file has. */
+const NOBODY: Version = { path: "", generation: 0 };
+
+export function disownVectors(sql: SqlStorage, ids: string[], now: number): string[] {
+  const strangers = sql
+    .exec<{ id: string }>(
+      `SELECT value AS id FROM json_each(?) j
+       WHERE NOT EXISTS (SELECT 1 FROM chunks c WHERE c.id = j.value)
+         AND NOT EXISTS (SELECT 1 FROM vector_outbox v WHERE v.id = j.value)`,
+      JSON.stringify(ids),
+    )
+    .toArray()
+    .map(({ id }) => id);
+  condemn(sql, strangers, NOBODY, now);
+  return strangers;
+}

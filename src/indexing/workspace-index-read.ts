@@ -2,6 +2,7 @@ import type { ChunkKind } from "../core/chunk.ts";
 import { below } from "../core/path.ts";
 import type {
   ChunkFilter,
+  FileHolding,
   FileRange,
   IndexedVector,
   IndexStats,
@@ -119,12 +120,31 @@ export function chunksOfFile(sql: SqlStorage, range: FileRange, limit: number): 
     .toArray();
 }
 
-export function generationsOf(sql: SqlStorage, paths: string[]): { path: string; generation: number }[] {
+/** Counted from the rows of the chunks, not by what the file's own row says. */
+export function holdingsOf(sql: SqlStorage, paths: string[]): FileHolding[] {
   return sql
-    .exec<{ path: string; generation: number }>(
-      `SELECT f.path, f.generation FROM json_each(?) j JOIN files f ON f.path = j.value
+    .exec<{ path: string; generation: number; ids: string }>(
+      `SELECT f.path, f.generation,
+         (SELECT json_group_array(c.id) FROM chunks c WHERE c.file = f.file) AS ids
+       FROM json_each(?) j JOIN files f ON f.path = j.value
        WHERE f.deleted = 0 AND f.generation > 0 ORDER BY j.key`,
       JSON.stringify(paths),
+    )
+    .toArray()
+    .map(({ ids, ...held }) => ({ ...held, ids: JSON.parse(ids) as string[] }));
+}
+
+export function heldFiles(
+  sql: SqlStorage,
+  afterPath: string,
+  limit: number,
+): { path: string; generation: number }[] {
+  return sql
+    .exec<{ path: string; generation: number }>(
+      `SELECT f.path, f.generation FROM files f
+       WHERE f.path > ? AND EXISTS (SELECT 1 FROM chunks c WHERE c.file = f.file) ORDER BY f.path LIMIT ?`,
+      afterPath,
+      limit,
     )
     .toArray();
 }

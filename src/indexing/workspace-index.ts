@@ -2,6 +2,7 @@ import { DurableObject } from "cloudflare:workers";
 import type {
   ChunkFilter,
   FileCommit,
+  FileHolding,
   FilePlan,
   FileRange,
   FileSymbols,
@@ -22,12 +23,13 @@ import type {
 import { Leases } from "./leases.ts";
 import { find } from "./workspace-index-find.ts";
 import { chunkDigests } from "./workspace-index-ids.ts";
-import { condemnedOf, settleVectors, takeUnsettled } from "./workspace-index-outbox.ts";
+import { condemnedOf, disownVectors, settleVectors, takeUnsettled } from "./workspace-index-outbox.ts";
 import {
   chunksById,
   chunksOfFile,
   findLexical,
-  generationsOf,
+  heldFiles,
+  holdingsOf,
   statsOf,
   vectorsOfFiles,
 } from "./workspace-index-read.ts";
@@ -147,8 +149,16 @@ export class WorkspaceIndex extends DurableObject<Env> implements WorkspaceIndex
     return vectorsOfFiles(this.#sql, paths);
   }
 
-  async generations(paths: string[]): Promise<{ path: string; generation: number }[]> {
-    return generationsOf(this.#sql, paths);
+  async holdings(paths: string[]): Promise<FileHolding[]> {
+    return holdingsOf(this.#sql, paths);
+  }
+
+  async heldFiles(afterPath: string, limit: number): Promise<{ path: string; generation: number }[]> {
+    return heldFiles(this.#sql, afterPath, limit);
+  }
+
+  async disown(ids: string[]): Promise<string[]> {
+    return this.#storage.transactionSync(() => disownVectors(this.#sql, ids, Date.now()));
   }
 
   async stats(): Promise<IndexStats> {

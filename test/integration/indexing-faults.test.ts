@@ -1,10 +1,20 @@
-import { createExecutionContext, createMessageBatch, getQueueResult } from "cloudflare:test";
-import { eq } from "drizzle-orm";
+import {
+  createExecutionContext,
+  createMessageBatch,
+  getQueueResult,
+  runInDurableObject,
+} from "cloudflare:test";
+import { env } from "cloudflare:workers";
+import { and, eq } from "drizzle-orm";
 import { describe, expect, it } from "vitest";
 import type { IndexingMessage } from "../../src/core/ports.ts";
+import { blobKey } from "../../src/db/blob-garbage.ts";
 import { files, jobFiles, jobs, workspaces } from "../../src/db/schema.ts";
+import { finishDeletions } from "../../src/files/finish-deletions.ts";
 import { collectionName } from "../../src/indexing/collection.ts";
 import { resumeStalledJobs, settleVectors } from "../../src/indexing/repair.ts";
+import { startIndex } from "../../src/indexing/start-index.ts";
+import { sweepJob } from "../../src/indexing/sweep.ts";
 import { consume, retryDelaySeconds } from "../../src/queue.ts";
 import { runScheduled } from "../../src/scheduled.ts";
 import type { Services } from "../../src/services.ts";
@@ -17,6 +27,7 @@ interface JobBody {
   status: string;
   error: string | null;
   error_count: number;
+  receipt?: Record<string, number>;
   files: { total: number; done: number; unchanged: number; skipped: number; failed: number };
   chunks: { total: number; embedded: number; reused: number };
 }
@@ -128,6 +139,122 @@ describe("consuming the queue", () => {
     ]);
     expect(retryDelaySeconds(1, 0, 0)).toBe(3);
     expect(retryDelaySeconds(1, 0, 60)).toBe(60);
+  });
+});
+
+/** Runs SQL in the workspace's index object, past its methods. */
+function inIndex({ id }: TestWorkspace, statement: string, ...bindings: string[]) {
+  const { WORKSPACE_INDEX } = env as unknown as Env;
+  return runInDurableObject(WORKSPACE_INDEX.get(WORKSPACE_INDEX.idFromName(id)), (_instance, state) =>
+    state.storage.sql.exec<{ id: string }>(statement, ...bindings).toArray(),
+  );
+}
+
+/** Blobs that the workspace's rows name, and those that R2 holds; ids of chunks, and of vectors. */
+async function derived(workspace: TestWorkspace) {
+  const rows = await deps.db.select().from(files).where(eq(files.workspaceId, workspace.id));
+  const { objects } = await deps.blobs.list({ prefix: blobKey(workspace.id, "") });
+  return {
+    named: rows.flatMap(({ blob }) => (blob === null ? [] : [blobKey(workspace.id, blob)])).sort(),
+    stored: objects.map(({ key }) => key).sort(),
+    chunks: (await inIndex(workspace, "SELECT id FROM chunks ORDER BY id")).map(({ id }) => id),
+    vectors: (await deps.vectors.list((await rowOf(workspace)).collectionId, 0, 1000)).sort(),
+  };
+}
+
+const NUMBERS = Array.from({ length: 384 }, () => 0.05);
+const later = (hours: number) => ({ ...services(), now: () => Date.now() + hours * 3_600_000 });
+
+describe("POST /v1/index without force, after a fault", () => {
+  it("finds lost vectors and lost chunks, mends them, and says so", async () => {
+    const workspace = await indexed({ ...TREE, "d.ts": "export const d = 4;" });
+    const before = await derived(workspace);
+    const [a, b] = await inIndex(
+      workspace,
+      "SELECT c.id FROM chunks c JOIN files f ON f.file = c.file WHERE f.path IN ('src/a.ts', 'd.ts') ORDER BY f.path",
+    );
+    await deps.vectors.delete((await rowOf(workspace)).collectionId, [a?.id ?? ""]);
+    await inIndex(workspace, "DELETE FROM chunks WHERE id = ?", b?.id ?? "");
+
+    const job = await started(workspace, { force: false });
+    expect(job).toMatchObject({
+      status: "succeeded",
+      files: { total: 4, unchanged: 2 },
+      receipt: { lost_chunks: 1, lost_vectors: 1, orphaned_chunks: 0 },
+    });
+    const after = await derived(workspace);
+    expect(after.vectors).toEqual(after.chunks);
+    expect(after.chunks).toHaveLength(before.chunks.length);
+    expect(await (await postIndex(workspace)).json()).toEqual({ job: null });
+  });
+
+  it("takes away chunks of no file, vectors of no chunk and blobs of no file", async () => {
+    const workspace = await indexed();
+    const { collectionId } = await rowOf(workspace);
+    await deps.vectors.upsert(collectionId, [
+      { id: "chk_stranger", vector: NUMBERS, metadata: { language: "text" } },
+    ]);
+    await deps.db.delete(files).where(and(eq(files.workspaceId, workspace.id), eq(files.path, "c.md")));
+    const orphan = blobKey(workspace.id, "orphan");
+    await deps.blobs.put(orphan, "nobody's");
+    expect((await derived(workspace)).vectors).toHaveLength(4);
+
+    // As an upload may still be under way, what is young is left alone.
+    const response = await postIndex(workspace);
+    const { job } = await response.json<{ job: JobBody }>();
+    const done = await ended(workspace, job.id);
+    expect(done).toMatchObject({
+      status: "succeeded",
+      receipt: { orphaned_chunks: 1, orphaned_vectors: 1, orphaned_blobs: 0 },
+    });
+    const mended = await derived(workspace);
+    expect(mended.vectors).toEqual(mended.chunks);
+    expect(mended.chunks).toHaveLength(2);
+
+    const started = await startIndex(later(7), {
+      workspaceId: workspace.id,
+      keyId: null,
+      requestId: null,
+      spec: { path: ".", recursive: true },
+    });
+    // The consumer of the Worker under test lives in the present: here it is carried out seven hours later.
+    const jobId = started?.id ?? "";
+    await sweepJob(later(7), {
+      kind: "sweep",
+      workspaceId: workspace.id,
+      jobId,
+      step: "blobs",
+      after: "",
+    });
+    expect((await ended(workspace, jobId)).status).toBe("succeeded");
+    await finishDeletions(later(14));
+    const swept = await derived(workspace);
+    expect(swept.stored).toEqual(swept.named);
+  });
+
+  it("tells of a file whose content is gone", async () => {
+    const workspace = await indexed();
+    const [row] = await deps.db
+      .select()
+      .from(files)
+      .where(and(eq(files.workspaceId, workspace.id), eq(files.path, "c.md")));
+    await deps.blobs.delete(blobKey(workspace.id, row?.blob ?? ""));
+    const job = await started(workspace, {});
+    expect(job).toMatchObject({ status: "failed", files: { failed: 1 }, receipt: { lost_contents: 1 } });
+    const listed = await call("GET", `/v1/jobs/${job.id}/files?status=failed`, { key: workspace.key });
+    expect(await listed.json()).toMatchObject({ items: [{ path: "c.md", reason: "content_missing" }] });
+  });
+
+  it("leaves alone what another writer has promised, and what comes while it looks", async () => {
+    const workspace = await indexed();
+    const { collectionId } = await rowOf(workspace);
+    const index = deps.workspaceIndex(workspace.id);
+    const chunk = { embedHash: "1".repeat(64) };
+    const [plan] = await index.plan([{ path: "late.ts", generation: 9_999, chunks: [chunk] }]);
+    const id = plan?.outcome === "write" ? (plan.chunks[0]?.id ?? "") : "";
+    await deps.vectors.upsert(collectionId, [{ id, vector: NUMBERS, metadata: { language: "text" } }]);
+    await started(workspace, {});
+    expect([...(await deps.vectors.existing(collectionId, [id]))]).toEqual([id]);
   });
 });
 
@@ -311,8 +438,8 @@ describe("repair", () => {
   it("sends the messages of a stalled job again", async () => {
     const workspace = await newWorkspace();
     const { jobId } = await accepted(workspace, TREE);
-    const later = { ...services(), now: () => Date.now() + 11 * 60_000 };
-    expect(await resumeStalledJobs(later)).toBeGreaterThanOrEqual(1);
+    const then = { ...services(), now: () => Date.now() + 11 * 60_000 };
+    expect(await resumeStalledJobs(then)).toBeGreaterThanOrEqual(1);
     expect(await ended(workspace, jobId)).toMatchObject({ status: "succeeded", files: { done: 3 } });
   });
 

@@ -175,7 +175,7 @@ describe("WorkspaceIndex.remove", () => {
     expect((await index.commit([late]))[0]).toMatchObject({ outcome: "stale" });
     expect(await index.chunks(ids)).toEqual([]);
     expect(await lexicalPaths(index, '"x" OR "z"')).toEqual([]);
-    expect(await index.generations(["a.ts"])).toEqual([]);
+    expect(await index.holdings(["a.ts"])).toEqual([]);
     expect(await index.stats()).toMatchObject({ files: 0, chunks: 0 });
   });
 
@@ -186,7 +186,7 @@ describe("WorkspaceIndex.remove", () => {
     expect((await index.remove([{ path: "a.ts", generation: 2 }])).chunks).toBe(1);
     expect((await index.commit([newer]))[0]?.outcome).toBe("conflict");
     await bringIn(index, "a.ts", 3, ["secret"]);
-    expect(await index.generations(["a.ts"])).toEqual([{ path: "a.ts", generation: 3 }]);
+    expect(await index.holdings(["a.ts"])).toMatchObject([{ path: "a.ts", generation: 3 }]);
   });
 
   it("leaves a newer file alone", async () => {

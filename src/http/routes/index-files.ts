@@ -22,7 +22,9 @@ export const indexRoutes = [
     path: "/v1/index",
     summary: "Index stored files",
     description:
-      "Without `force` it mends what the index lacks. With `force` it indexes all selected files anew; over the " +
+      "Without `force` it compares what is stored with what index, vectors and blobs really hold, and mends it; over " +
+      "the whole workspace it also takes away what belongs to no file. The job's receipt says what was found: " +
+      "`lost_chunks`, `lost_vectors`, `lost_contents`, `orphaned_chunks`, `orphaned_vectors`, `orphaned_blobs`. With `force` it indexes all selected files anew; over the " +
       "whole workspace it also moves to the configured embedding model.",
     tag: "Files",
     access: "index",
