@@ -5,7 +5,8 @@ import { PaidCallError } from "../core/budget.ts";
 import { DevFlowError } from "../core/errors.ts";
 import type { Embedder, Embeddings, Vector } from "../core/ports.ts";
 import type { Secret } from "../core/secret.ts";
-import { maxTokensOf, truncateUtf8 } from "../core/tokens.ts";
+import { truncateUtf8 } from "../core/tokens.ts";
+import { embeddingBatches } from "./embedding-batches.ts";
 import { parseRetryAfter } from "./retry.ts";
 import { unavailable } from "./unavailable.ts";
 
@@ -21,13 +22,8 @@ export interface OpenAiEmbedderOptions {
   fetch: typeof fetch;
 }
 
-/** OpenAI's bounds of one request. */
-const MAX_INPUTS = 2048;
-const MAX_REQUEST_TOKENS = 300_000;
 /** Requests side by side: a Worker has 6 connections, and the other stores need theirs. */
 const WIDTH = 3;
-/** Text beyond eight bytes a token is cut before it is sent: no usual text has fewer tokens than that. */
-const BYTES_PER_TOKEN = 8;
 const SERVICE = "The embedding service";
 
 /**
@@ -61,10 +57,10 @@ export class OpenAiEmbedder implements Embedder {
   }
 
   async embed(texts: string[], signal?: AbortSignal): Promise<Embeddings> {
-    const inputs = texts.map((text) => embeddable(text, this.#maxTokens * BYTES_PER_TOKEN));
+    const batches = await embeddingBatches(texts, { model: this.model, maxTokens: this.#maxTokens });
     const failures: unknown[] = [];
     // A failure does not abandon the requests beside it: what they cost is to be known.
-    const answers = await mapBounded(batches(inputs), WIDTH, async (batch): Promise<Embeddings> => {
+    const answers = await mapBounded(batches, WIDTH, async (batch): Promise<Embeddings> => {
       if (failures.length > 0) return NOTHING;
       try {
         return await this.#embedBatch(batch, signal);
@@ -130,31 +126,6 @@ function isAnswered(cause: unknown): boolean {
 }
 
 const NOTHING: Embeddings = { vectors: [], tokens: 0 };
-
-/** What a provider takes: no empty input, well-formed Unicode, bounded length. */
-function embeddable(text: string, maxBytes: number): string {
-  const cut = truncateUtf8(text, maxBytes).toWellFormed();
-  return cut.trim() === "" ? "-" : cut;
-}
-
-/** Splits by count and by tokens, counted so that they cannot lie low. */
-function batches(inputs: string[]): string[][] {
-  const out: string[][] = [];
-  let batch: string[] = [];
-  let tokens = 0;
-  for (const input of inputs) {
-    const cost = maxTokensOf(input);
-    if (batch.length > 0 && (batch.length >= MAX_INPUTS || tokens + cost > MAX_REQUEST_TOKENS)) {
-      out.push(batch);
-      batch = [];
-      tokens = 0;
-    }
-    batch.push(input);
-    tokens += cost;
-  }
-  if (batch.length > 0) out.push(batch);
-  return out;
-}
 
 /** Scaled to length 1, so that cosine distance and dot product agree whatever the provider does. */
 function toUnitLength(vector: Float32Array): Vector {

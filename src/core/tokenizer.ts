@@ -1,6 +1,8 @@
 /** Counts the tokens of texts. */
 export interface Tokenizer {
   count(text: string): number;
+  /** The longest prefix of at most so many tokens that splits no character. */
+  truncate(text: string, maxTokens: number): string;
 }
 
 /** Longer runs without a space, or of nothing else, take time by their square: data, not prose or code. */
@@ -14,7 +16,7 @@ const SLICE = 512;
  * stays linear: a token more for each 512 characters at most.
  */
 export async function loadTokenizer(): Promise<Tokenizer> {
-  const { countTokens } = await import("gpt-tokenizer/encoding/cl100k_base");
+  const { countTokens, decode, encode } = await import("gpt-tokenizer/encoding/cl100k_base");
   // What looks like a special token is text like any other.
   const plain = { disallowedSpecial: new Set<string>() };
   return {
@@ -25,5 +27,27 @@ export async function loadTokenizer(): Promise<Tokenizer> {
         tokens += countTokens(text.slice(at, at + SLICE), plain);
       return tokens;
     },
+    truncate(text, maxTokens) {
+      const sliced = LONG_RUN.test(text) ? SLICE : text.length;
+      let kept = "";
+      let left = maxTokens;
+      for (let at = 0; at < text.length; at += sliced) {
+        const slice = text.slice(at, at + sliced);
+        const tokens = encode(slice, plain);
+        if (tokens.length > left) {
+          // A character may take several tokens: what is cut off within one decodes to U+FFFD.
+          return kept + commonStart(slice, decode(tokens.slice(0, left)));
+        }
+        kept += slice;
+        left -= tokens.length;
+      }
+      return kept;
+    },
   };
+}
+
+function commonStart(whole: string, start: string): string {
+  let at = Math.min(whole.length, start.length);
+  while (!whole.startsWith(start.slice(0, at))) at--;
+  return whole.slice(0, at);
 }

@@ -27,4 +27,23 @@ describe("loadTokenizer", () => {
       expect(performance.now() - started).toBeLessThan(5_000);
     }
   });
+
+  it("cuts to a number of tokens, and splits no character", async () => {
+    const { count, truncate } = await loadTokenizer();
+    const texts = [
+      "export const total = rows.length;\n".repeat(40),
+      "お誕生日おめでとう😀".repeat(30),
+      "x".repeat(2_000),
+    ];
+    for (const text of texts) {
+      for (const most of [0, 1, 7, 100]) {
+        const cut = truncate(text, most);
+        expect(text.startsWith(cut)).toBe(true);
+        expect(cut.isWellFormed()).toBe(true);
+        expect(count(cut)).toBeLessThanOrEqual(most);
+        expect(count(cut)).toBeGreaterThanOrEqual(most - 4);
+      }
+      expect(truncate(text, 100_000)).toBe(text);
+    }
+  });
 });
