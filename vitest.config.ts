@@ -65,6 +65,8 @@ function insideWorkerd(name: string, isolate: boolean): TestProjectInlineConfigu
             EMBEDDING_MODEL: "all-MiniLM-L6-v2",
             EMBEDDING_DIMENSIONS: "384",
             EMBEDDING_MAX_TOKENS: "256",
+            EMBEDDING_MODEL_PREVIOUS: "all-MiniLM-L6-v2-reversed",
+            EMBEDDING_DIMENSIONS_PREVIOUS: "384",
             RATE_LIMIT_MULTIPLIER: "100000",
             BACKUP_RECIPIENTS: await identityToRecipient(BACKUP_IDENTITY),
             BACKUP_IDENTITY,

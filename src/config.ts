@@ -91,6 +91,12 @@ const settings = z.object({
   OPENAI_BASE_URL: url.default("https://api.openai.com/v1"),
   EMBEDDING_MODEL: z.string().min(1).max(100).default("text-embedding-3-small"),
   EMBEDDING_DIMENSIONS: z.coerce.number().int().min(1).max(4096).default(1536),
+  /**
+   * The model that is being left for `EMBEDDING_MODEL`, on the same server: workspaces are searched by it until their
+   * vectors by the new one are complete.
+   */
+  EMBEDDING_MODEL_PREVIOUS: z.string().min(1).max(100).optional(),
+  EMBEDDING_DIMENSIONS_PREVIOUS: z.coerce.number().int().min(1).max(4096).default(1536),
   /** Tokens of one input that the embedding model reads; chunks are sized to fit. */
   EMBEDDING_MAX_TOKENS: z.coerce.number().int().min(64).max(8192).default(8192),
   /** The model that answers questions; without it `/v1/ask` finds sources and says 503. */

@@ -112,7 +112,8 @@ function restoring(services: Services): RestoreDeps {
         events,
         embedder: services.embedder,
         vectors: services.vectors,
-        embedderFor: (id, tokens) => withKnownVectors(services.embedderFor(id, tokens), known),
+        embedderFor: (id, tokens, keyId, model) =>
+          withKnownVectors(services.embedderFor(id, tokens, keyId, model), known),
       };
       try {
         await indexFiles(deps, { kind: "index", workspaceId, jobId, files, bulk: true });

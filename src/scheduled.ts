@@ -3,6 +3,7 @@ import { pruneUsage } from "./audit/usage-report.ts";
 import { nightlyBackup, retireBackups } from "./backup/schedule.ts";
 import { finishDeletions } from "./files/finish-deletions.ts";
 import { forgetSyncs } from "./files/forget-syncs.ts";
+import { moveModels } from "./indexing/move-models.ts";
 import { resumePausedJobs } from "./indexing/pause.ts";
 import { resumeStalledJobs, settleVectors } from "./indexing/repair.ts";
 import type { Services } from "./services.ts";
@@ -20,6 +21,7 @@ const TASKS: readonly { name: string; run(services: Services, cron: string): Pro
   { name: "finish deletions", run: finishDeletions },
   { name: "forget syncs", run: forgetSyncs },
   { name: "settle vectors", run: settleVectors },
+  { name: "move to another embedding model", run: moveModels },
   { name: "nightly backup", run: nightlyBackup },
   { name: "retire backups", run: retireBackups },
   { name: "prune events", run: pruneEvents },

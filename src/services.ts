@@ -21,12 +21,20 @@ import { upstreamFetch } from "./clients/upstream-fetch.ts";
 import type { Config } from "./config.ts";
 import type { Budget } from "./core/budget.ts";
 import { Cursors } from "./core/cursor.ts";
+import { type EmbeddingIdentity, sameEmbedding } from "./core/embedding-identity.ts";
 import { DevFlowError } from "./core/errors.ts";
 import type { Limiters } from "./core/limiter.ts";
 import { consoleSink, type Logger } from "./core/log.ts";
 import { Lru } from "./core/lru.ts";
 import { sendable } from "./core/messages.ts";
-import type { ChatModel, Embedder, MessageQueue, VectorStore, WorkspaceIndex } from "./core/ports.ts";
+import type {
+  ChatModel,
+  Embedder,
+  EmbedderFor,
+  MessageQueue,
+  VectorStore,
+  WorkspaceIndex,
+} from "./core/ports.ts";
 import { Secret } from "./core/secret.ts";
 import type { SecurityEvent, SecurityEvents } from "./core/security-event.ts";
 import type { UsageRecorder } from "./core/usage.ts";
@@ -45,8 +53,10 @@ export interface Services {
   blobs: R2Bucket;
   queue: MessageQueue;
   embedder: Embedder;
+  /** The model that is being left for the embedder's. */
+  previousEmbedding: EmbeddingIdentity | null;
   /** The embedder as a workspace may use it: paid from its month's tokens, or without bound where none is set. */
-  embedderFor(workspaceId: string, monthlyTokens: number | null, keyId?: string | null): Embedder;
+  embedderFor: EmbedderFor;
   /**
    * The chat model as a workspace may use it: paid from its month's tokens, or by the caller's own key, which costs the
    * workspace nothing. Null where none is configured. Errors: `invalid_request` for a key that may not be sent there.
@@ -185,9 +195,9 @@ export function createServices(
       background,
     }),
   );
-  const embedder = lazy(() => openAiEmbedder(config, { unanswered: true }));
-  // An attempt that nobody answered may have been charged: the budget pays for each by itself.
-  const metered = lazy(() => openAiEmbedder(config, { unanswered: false }));
+  const configured = { model: config.EMBEDDING_MODEL, dimensions: config.EMBEDDING_DIMENSIONS };
+  const previousEmbedding = previousEmbeddingOf(config);
+  const embedder = lazy(() => openAiEmbedder(config, configured, { unanswered: true }));
   const budgetOf = (workspaceId: string): Budget => env.BUDGET.get(env.BUDGET.idFromName(workspaceId));
   const vectors = lazy(() => chromaVectorStore(config));
   const limiters: Limiters = (subject) => env.RATE_LIMITER.get(env.RATE_LIMITER.idFromName(subject));
@@ -217,10 +227,15 @@ export function createServices(
     },
     blobs: env.BLOBS,
     queue: indexingQueue({ small: env.INDEXING, bulk: env.INDEXING_BULK }),
-    embedderFor(workspaceId, monthlyTokens, keyId = null) {
+    previousEmbedding,
+    embedderFor(workspaceId, monthlyTokens, keyId = null, identity = configured) {
       const watched = (one: Embedder) => watchedEmbedder(spend, workspaceId, keyId, one);
-      if (monthlyTokens === null) return watched(embedder());
-      return budgetedEmbedder(watched(metered()), {
+      if (monthlyTokens === null) {
+        const own = sameEmbedding(identity, configured);
+        return watched(own ? embedder() : openAiEmbedder(config, identity, { unanswered: true }));
+      }
+      // An attempt that nobody answered may have been charged: the budget pays for each by itself.
+      return budgetedEmbedder(watched(openAiEmbedder(config, identity, { unanswered: false })), {
         budget: budgetOf(workspaceId),
         monthlyTokens,
         maxTokens: config.EMBEDDING_MAX_TOKENS,
@@ -319,13 +334,22 @@ function lazy<T>(make: () => T): () => T {
   };
 }
 
-function openAiEmbedder(config: Config, repeats: { unanswered: boolean }): Embedder {
+function previousEmbeddingOf(config: Config): EmbeddingIdentity | null {
+  const { EMBEDDING_MODEL_PREVIOUS: model, EMBEDDING_DIMENSIONS_PREVIOUS: dimensions } = config;
+  return model === undefined ? null : { model, dimensions };
+}
+
+function openAiEmbedder(
+  config: Config,
+  { model, dimensions }: EmbeddingIdentity,
+  repeats: { unanswered: boolean },
+): Embedder {
   return new OpenAiEmbedder({
     // Servers of one's own may go without a key; OpenAI then answers 401.
     apiKey: config.OPENAI_API_KEY ?? new Secret("none"),
     baseUrl: config.OPENAI_BASE_URL,
-    model: config.EMBEDDING_MODEL,
-    dimensions: config.EMBEDDING_DIMENSIONS,
+    model,
+    dimensions,
     maxTokens: config.EMBEDDING_MAX_TOKENS,
     fetch: patientFetch(config, repeats),
   });

@@ -1,6 +1,8 @@
 import { Buffer } from "node:buffer";
 import { mapBounded } from "../core/bounded.ts";
 import { CollectionGoneError } from "../core/collection-gone.ts";
+import { vectorHash } from "../core/embedding-hash.ts";
+import { storedEmbedding } from "../core/embedding-identity.ts";
 import type { Logger } from "../core/log.ts";
 import type { Vector, VectorStore, WorkspaceIndex } from "../core/ports.ts";
 import { metadataOf } from "../core/vector-metadata.ts";
@@ -154,7 +156,8 @@ async function vectorLines(deps: ReadDeps, workspaceId: string, paths: string[])
     deps.workspaceIndex(workspaceId).fileVectors(paths),
   ]);
   const collectionId = workspace?.collectionId ?? null;
-  if (collectionId === null || chunks.length === 0) return [];
+  const model = workspace === undefined ? null : storedEmbedding(workspace);
+  if (collectionId === null || model === null || chunks.length === 0) return [];
   const vectors = await stored(
     deps,
     collectionId,
@@ -164,7 +167,15 @@ async function vectorLines(deps: ReadDeps, workspaceId: string, paths: string[])
     const vector = vectors.get(id);
     if (vector === undefined) return [];
     const metadata = metadataOf(path, language, kind);
-    return [{ path, id, embed_hash: embedHash, metadata, vector: float32(vector) }];
+    return [
+      {
+        path,
+        id,
+        embed_hash: vectorHash(model.model, model.dimensions, embedHash),
+        metadata,
+        vector: float32(vector),
+      },
+    ];
   });
 }
 

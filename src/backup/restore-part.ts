@@ -1,6 +1,6 @@
 import { Buffer } from "node:buffer";
 import { createTarDecoder } from "modern-tar";
-import { embedHash } from "../core/embedding-hash.ts";
+import { embedHash, vectorHash } from "../core/embedding-hash.ts";
 import { DevFlowError } from "../core/errors.ts";
 import { sha256 } from "../core/hash.ts";
 import { isId, newTimeId } from "../core/ids.ts";
@@ -92,7 +92,7 @@ async function restoreRows(
 function differences(table: string, row: TableRow): TableRow {
   if (table === "api_keys") return { digest: disabledDigest(String(row["digest"])) };
   if (table === "workspaces")
-    return { collection_id: null, embedding_model: null, embedding_dimensions: null };
+    return { collection_id: null, embedding_model: null, embedding_dimensions: null, next_collection: null };
   if (table === "files" && row["status"] === "indexed") return { status: "pending", indexed_at: null };
   return {};
 }
@@ -110,7 +110,7 @@ export function withKnownVectors(embedder: Embedder, known: ReadonlyMap<string, 
     model,
     dimensions,
     async embed(texts, signal) {
-      const found = texts.map((text) => known.get(embedHash(model, dimensions, text)));
+      const found = texts.map((text) => known.get(vectorHash(model, dimensions, embedHash(text))));
       const missing = texts.filter((_, i) => found[i] === undefined);
       const made = missing.length === 0 ? { vectors: [], tokens: 0 } : await embedder.embed(missing, signal);
       let next = 0;

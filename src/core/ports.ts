@@ -1,4 +1,5 @@
 import type { Chunk, ChunkedBy, ChunkKind, Definition } from "./chunk.ts";
+import type { EmbeddingIdentity } from "./embedding-identity.ts";
 
 /**
  * Turns text into vectors.
@@ -12,6 +13,17 @@ export interface Embedder {
   /** One unit-length vector for each text, in order. Batching, retries and time-outs are inside. */
   embed(texts: string[], signal?: AbortSignal): Promise<Embeddings>;
 }
+
+/**
+ * The embedder as a workspace pays for it.
+ * @param monthlyTokens its budget; null: none. @param model the configured one where it is left out.
+ */
+export type EmbedderFor = (
+  workspaceId: string,
+  monthlyTokens: number | null,
+  keyId?: string | null,
+  model?: EmbeddingIdentity,
+) => Embedder;
 
 export interface Embeddings {
   vectors: Vector[];

@@ -68,8 +68,8 @@ export function deleteWorkspaceRow(db: Database, workspaceId: string) {
 /** Names of collections that its jobs were to delete. */
 export function selectRetiredCollections(db: Database, workspaceId: string) {
   return db.all<{ name: string }>(sql`
-    SELECT DISTINCT spec ->> 'retiredCollection' AS name FROM jobs
-    WHERE workspace_id = ${workspaceId} AND spec ->> 'retiredCollection' IS NOT NULL`);
+    SELECT DISTINCT coalesce(spec ->> 'retiredCollection', spec ->> 'replacedCollection') AS name FROM jobs
+    WHERE workspace_id = ${workspaceId} AND name IS NOT NULL`);
 }
 
 /** Keeps the first measure: an erasure that goes on would find less. */

@@ -19,6 +19,8 @@ export const workspaces = sqliteTable("workspaces", {
   embeddingDimensions: integer("embedding_dimensions"),
   /** Chroma's id of the collection in use. */
   collectionId: text("collection_id"),
+  /** The collection of another model that is being filled beside it, and takes its place when the job has succeeded. */
+  nextCollection: text("next_collection", { mode: "json" }).$type<NextCollection>(),
   monthlyTokenBudget: integer("monthly_token_budget"),
   maxFiles: integer("max_files"),
   maxBytes: integer("max_bytes"),
@@ -26,6 +28,14 @@ export const workspaces = sqliteTable("workspaces", {
   /** Set while the workspace is being deleted: its keys are refused. */
   deletedAt: integer("deleted_at"),
 });
+
+export interface NextCollection {
+  model: string;
+  dimensions: number;
+  /** Chroma's id. */
+  collectionId: string;
+  jobId: string;
+}
 
 export const apiKeys = sqliteTable(
   "api_keys",
@@ -146,6 +156,8 @@ export interface JobSpec {
   sync?: string;
   /** Name of the collection that this job's replaces: deleted as its first step. */
   retiredCollection?: string;
+  /** Name of the collection that this job fills another one beside: deleted some minutes after the switch. */
+  replacedCollection?: string;
   /** What an export has written so far. */
   exported?: ExportProgress;
 }

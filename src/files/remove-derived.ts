@@ -2,6 +2,7 @@ import { slices } from "../core/bounded.ts";
 import { CollectionGoneError } from "../core/collection-gone.ts";
 import { DevFlowError } from "../core/errors.ts";
 import type { VectorStore, WorkspaceIndex } from "../core/ports.ts";
+import { collectionIds } from "../db/collections.ts";
 import type { Database } from "../db/database.ts";
 import { settleTombstones, type Tombstone } from "../db/tombstones.ts";
 import { selectWorkspace } from "../db/workspaces.ts";
@@ -45,8 +46,13 @@ export async function removeDerived(
 async function removeVectors(deps: RemoveDerivedDeps, workspaceId: string, ids: string[]): Promise<number> {
   if (ids.length === 0) return 0;
   const [workspace] = await selectWorkspace(deps.db, workspaceId);
-  const collection = workspace?.collectionId ?? null;
-  if (collection === null) return 0;
+  const [inUse, ...others] = collectionIds(workspace);
+  if (inUse === undefined) return 0;
+  for (const other of others) await removeFrom(deps, other, ids);
+  return removeFrom(deps, inUse, ids);
+}
+
+async function removeFrom(deps: RemoveDerivedDeps, collection: string, ids: string[]): Promise<number> {
   let removed = 0;
   try {
     for (const some of slices(ids, IDS_AT_ONCE)) {

@@ -20,7 +20,8 @@ export function answerDeps(services: Services, config: Config, caller: AnswerCal
   const { workspaceId, keyId, callersKey, measure } = caller;
   const searchDeps: SearchDeps = {
     db: services.db,
-    embedderFor: (id, monthlyTokens) => services.embedderFor(id, monthlyTokens, keyId),
+    embedderFor: (id, monthlyTokens, _key, model) => services.embedderFor(id, monthlyTokens, keyId, model),
+    previousEmbedding: services.previousEmbedding,
     workspaceIndex: services.workspaceIndex,
     cursors: services.cursors,
     memory: services.searchMemory,

@@ -1,7 +1,12 @@
-import { type EmbeddingIdentity, requireSameEmbedding, storedEmbedding } from "../core/embedding-identity.ts";
+import {
+  type EmbeddingIdentity,
+  embeddingInUse,
+  sameEmbedding,
+  storedEmbedding,
+} from "../core/embedding-identity.ts";
 import { DevFlowError } from "../core/errors.ts";
 import { sha256Hex } from "../core/hash.ts";
-import { adoptCollection } from "../db/collections.ts";
+import { abandonNextCollection, adoptCollection } from "../db/collections.ts";
 import { selectWorkspace, type WorkspaceRow } from "../db/workspaces.ts";
 import type { IndexingDeps } from "./deps.ts";
 
@@ -37,22 +42,47 @@ export async function openModelCollection(
   throw new DevFlowError("not_found", "The workspace is being deleted.");
 }
 
+/** A collection that a workspace's vectors go to, and the model that makes them. */
+export interface VectorTarget {
+  collectionId: string;
+  model: EmbeddingIdentity;
+  /** Whether the collection is being filled beside the one in use: no vector is believed to stand in it. */
+  filling: boolean;
+}
+
+type TargetDeps = Pick<IndexingDeps, "db" | "vectors" | "embedder" | "previousEmbedding" | "log">;
+
 /**
- * The collection that the workspace's vectors go to; made with its first file.
- * Errors: `embedding_mismatch` where it holds vectors of another model.
+ * Where the workspace's vectors go: the collection in use, made with the first file, and beside it the one of another
+ * model that a job fills. What is written meanwhile goes to both, so that the switch finds nothing missing.
+ * Errors: `embedding_mismatch` where the one in use is of a model that the deployment cannot embed by.
  */
-export async function collectionInUse(
+export async function vectorTargets(deps: TargetDeps, workspace: WorkspaceRow): Promise<VectorTarget[]> {
+  const { collectionId } = workspace;
+  const row = collectionId === null ? await withCollection(deps, workspace) : { ...workspace, collectionId };
+  const model = embeddingInUse(storedEmbedding(row), deps);
+  const inUse = { collectionId: row.collectionId, model, filling: false };
+  const next = row.nextCollection;
+  if (next === null) return [inUse];
+  if (!sameEmbedding(next, deps.embedder)) {
+    // The settings went back: were it left as it stands, it would miss what is written from here on.
+    await abandonNextCollection(deps.db, row.id, next.collectionId);
+    deps.log.warning("a change of the embedding model is given up", { workspace_id: row.id });
+    return [inUse];
+  }
+  return [inUse, { collectionId: next.collectionId, model: deps.embedder, filling: true }];
+}
+
+/** The row once the workspace has a collection, which is made for the configured model. */
+async function withCollection(
   deps: Pick<IndexingDeps, "db" | "vectors" | "embedder">,
-  workspace: WorkspaceRow,
-): Promise<string> {
-  requireSameEmbedding(storedEmbedding(workspace), deps.embedder);
-  if (workspace.collectionId !== null) return workspace.collectionId;
+  { id }: WorkspaceRow,
+): Promise<WorkspaceRow & { collectionId: string }> {
   const { model, dimensions } = deps.embedder;
-  const collectionId = await openModelCollection(deps, workspace.id);
-  await adoptCollection(deps.db, workspace.id, { model, dimensions, collectionId });
+  const collectionId = await openModelCollection(deps, id);
+  await adoptCollection(deps.db, id, { model, dimensions, collectionId });
   // Another message may have come first, even with another model: what stands in the row decides.
-  const [current] = await selectWorkspace(deps.db, workspace.id);
+  const [current] = await selectWorkspace(deps.db, id);
   if (current?.collectionId == null) throw new Error("the workspace has no collection after adopting one");
-  requireSameEmbedding(storedEmbedding(current), deps.embedder);
-  return current.collectionId;
+  return { ...current, collectionId: current.collectionId };
 }

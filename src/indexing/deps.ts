@@ -1,5 +1,6 @@
+import type { EmbeddingIdentity } from "../core/embedding-identity.ts";
 import type { Logger } from "../core/log.ts";
-import type { Embedder, MessageQueue, VectorStore, WorkspaceIndex } from "../core/ports.ts";
+import type { Embedder, EmbedderFor, MessageQueue, VectorStore, WorkspaceIndex } from "../core/ports.ts";
 import type { SecurityEvents } from "../core/security-event.ts";
 import type { Database } from "../db/database.ts";
 import type { SyntaxParsers } from "./syntax/parsers.ts";
@@ -11,7 +12,9 @@ export interface IndexingDeps {
   queue: MessageQueue;
   /** Names the vectors; what is embedded for a workspace is paid for by `embedderFor`. */
   embedder: Embedder;
-  embedderFor(workspaceId: string, monthlyTokens: number | null, keyId?: string | null): Embedder;
+  embedderFor: EmbedderFor;
+  /** The model that is being left for the embedder's. */
+  previousEmbedding: EmbeddingIdentity | null;
   /** Tokens of one input that the embedding model reads. */
   embeddingMaxTokens: number;
   /** Cuts files by their syntax. */

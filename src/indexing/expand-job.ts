@@ -12,6 +12,7 @@ import { addToRepair } from "../db/sweep.ts";
 import { selectWorkspace } from "../db/workspaces.ts";
 import type { IndexingDeps } from "./deps.ts";
 import { type Held, heldOf } from "./held.ts";
+import { finishMoves } from "./move-models.ts";
 import { rebuildCollection } from "./rebuild.ts";
 import { fileFilter, selectsEverything, type Treatment, treatmentOf } from "./selection.ts";
 
@@ -54,6 +55,7 @@ export async function expandJob(deps: IndexingDeps, message: ExpandMessage): Pro
   if (last === null && !sweeps) {
     const now = deps.now();
     await deps.db.batch([markExpanded(deps.db, jobId, now), finishJob(deps.db, jobId, now)]);
+    if (spec.replacedCollection !== undefined) await finishMoves(deps, workspaceId);
   }
 }
 

@@ -1,4 +1,5 @@
 import { CollectionGoneError } from "../core/collection-gone.ts";
+import type { EmbeddingIdentity } from "../core/embedding-identity.ts";
 import { DevFlowError } from "../core/errors.ts";
 import type {
   Embedder,
@@ -8,15 +9,17 @@ import type {
   IndexingMessage,
   WorkspaceIndex,
 } from "../core/ports.ts";
+import { abandonNextCollection } from "../db/collections.ts";
 import { dropContent, type FileIndexState, writeIndexStates } from "../db/file-index-state.ts";
 import { type FileRow, selectFiles } from "../db/files.ts";
 import { recountEndedJob } from "../db/job-counts.ts";
 import { type FileOutcome, finishJobFiles } from "../db/job-files.ts";
 import { finishJob, selectJob, touchJob } from "../db/jobs.ts";
 import { selectWorkspace } from "../db/workspaces.ts";
-import { collectionInUse } from "./collection.ts";
+import { type VectorTarget, vectorTargets } from "./collection.ts";
 import type { IndexingDeps } from "./deps.ts";
 import { type LeasedVectors, leasedVectors } from "./leased-vectors.ts";
+import { finishMoves } from "./move-models.ts";
 import { readSources, type SourceToIndex } from "./read-sources.ts";
 import { rebuildCollection } from "./rebuild.ts";
 import { type ChunkWrite, type VectorCost, writeVectors } from "./write-vectors.ts";
@@ -52,21 +55,35 @@ export async function indexFiles(deps: IndexingDeps, message: IndexMessage): Pro
   const { standing, outcomes } = whatStands(message, rows);
   const sources = await readSources(deps, standing);
   if (sources.length > 0) {
-    const collectionId = await collectionInUse(deps, workspace);
+    const targets = await vectorTargets(deps, workspace);
     try {
       // What is indexed again, by wish or to mend it, believes no vector to stand that it has not seen.
       const verify = job.kind === "index";
-      const embedder = deps.embedderFor(workspaceId, workspace.monthlyTokenBudget, job.keyId);
+      const embedder = (model: EmbeddingIdentity) =>
+        deps.embedderFor(workspaceId, workspace.monthlyTokenBudget, job.keyId, model);
       const lease = { calls: deps.vectorCalls, small: message.bulk !== true };
       const vectors = leasedVectors(deps.vectors, deps.workspaceIndex(workspaceId), lease);
       const paid: BringInDeps = { embedder, vectors, workspaceIndex: deps.workspaceIndex };
-      outcomes.push(...(await bringIn(paid, workspaceId, collectionId, sources, verify)));
+      outcomes.push(...(await bringIn(paid, workspaceId, targets, sources, verify)));
     } catch (error) {
-      if (error instanceof CollectionGoneError) await rebuildCollection(deps, workspaceId, collectionId);
+      if (error instanceof CollectionGoneError) await replaceLost(deps, workspaceId, targets, error);
       throw error;
     }
   }
   await recordOutcomes(deps, message, outcomes, sources);
+  if (workspace.nextCollection?.jobId === jobId) await finishMoves(deps, workspaceId);
+}
+
+/** What was to be filled beside the one in use is begun anew; the one in use is made again. */
+async function replaceLost(
+  deps: IndexingDeps,
+  workspaceId: string,
+  targets: readonly VectorTarget[],
+  { collectionId }: CollectionGoneError,
+): Promise<void> {
+  const lost = targets.find((target) => target.collectionId === collectionId);
+  if (lost?.filling === true) await abandonNextCollection(deps.db, workspaceId, collectionId);
+  else await rebuildCollection(deps, workspaceId, collectionId);
 }
 
 /** Tells files that are to be indexed from those that were replaced, or are indexed already. */
@@ -95,7 +112,7 @@ function whatStands(
 }
 
 interface BringInDeps {
-  embedder: Embedder;
+  embedder(model: EmbeddingIdentity): Embedder;
   vectors: LeasedVectors;
   workspaceIndex(workspaceId: string): WorkspaceIndex;
 }
@@ -104,7 +121,7 @@ interface BringInDeps {
 async function bringIn(
   deps: BringInDeps,
   workspaceId: string,
-  collectionId: string,
+  targets: readonly VectorTarget[],
   sources: SourceToIndex[],
   verify: boolean,
 ): Promise<FileOutcome[]> {
@@ -124,9 +141,9 @@ async function bringIn(
     );
     const planOf = new Map(plans.map((plan) => [plan.path, plan]));
     const writes = open.flatMap((source) => chunkWrites(source, planOf.get(source.path)));
-    const costs = await writeVectors(deps, collectionId, writes, { verify });
+    const costs = await writeEverywhere(deps, targets, writes, verify);
     const commits = await index.commit(open.flatMap((source) => toCommit(source, planOf.get(source.path))));
-    await dropObsolete(deps, index, collectionId, commits);
+    await dropObsolete(deps, index, targets, commits);
 
     const commitOf = new Map(commits.map((commit) => [commit.path, commit]));
     const conflicts: SourceToIndex[] = [];
@@ -139,6 +156,24 @@ async function bringIn(
     open = conflicts;
   }
   return outcomes;
+}
+
+/** @returns the cost by path: the chunks as the last of the collections took them, and the tokens of all. */
+async function writeEverywhere(
+  { embedder, vectors }: BringInDeps,
+  targets: readonly VectorTarget[],
+  writes: readonly ChunkWrite[],
+  verify: boolean,
+): Promise<Map<string, VectorCost>> {
+  let costs = new Map<string, VectorCost>();
+  for (const { collectionId, model, filling } of targets) {
+    const before = costs;
+    // What a job does to fill a collection, it need not do to the one that stands.
+    const options = { verify: verify && (filling || targets.length === 1) };
+    costs = await writeVectors({ embedder: embedder(model), vectors }, collectionId, writes, options);
+    for (const [path, cost] of costs) cost.tokens += before.get(path)?.tokens ?? 0;
+  }
+  return costs;
 }
 
 function chunkWrites(source: SourceToIndex, plan: FilePlan | undefined): ChunkWrite[] {
@@ -172,12 +207,12 @@ function toCommit(source: SourceToIndex, plan: FilePlan | undefined): FileToComm
 async function dropObsolete(
   deps: BringInDeps,
   index: WorkspaceIndex,
-  collectionId: string,
+  targets: readonly VectorTarget[],
   commits: FileCommit[],
 ): Promise<void> {
   const obsolete = commits.flatMap((commit) => (commit.outcome === "conflict" ? [] : commit.obsolete));
   if (obsolete.length === 0) return;
-  await deps.vectors.delete(collectionId, obsolete);
+  for (const { collectionId } of targets) await deps.vectors.delete(collectionId, obsolete);
   await index.settle(obsolete);
 }
 

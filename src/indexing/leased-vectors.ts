@@ -2,7 +2,7 @@ import { DevFlowError } from "../core/errors.ts";
 import type { LeaseRequest, VectorStore, WorkspaceIndex } from "../core/ports.ts";
 
 /** Calls of consumers to the vector store; searches read beside them, from the same quota of ten reads. */
-export type LeasedVectors = Pick<VectorStore, "upsert" | "delete" | "get">;
+export type LeasedVectors = Pick<VectorStore, "upsert" | "delete" | "get" | "existing">;
 
 /** Of the places among the calls, those that only small jobs take. */
 const RESERVED = 2;
@@ -52,5 +52,7 @@ export function leasedVectors(
       records.length === 0 ? Promise.resolve() : leased(() => vectors.upsert(id, records)),
     delete: (id, ids) => (ids.length === 0 ? Promise.resolve() : leased(() => vectors.delete(id, ids))),
     get: (id, ids) => leased(() => vectors.get(id, ids)),
+    existing: (id, ids) =>
+      ids.length === 0 ? Promise.resolve(new Set()) : leased(() => vectors.existing(id, ids)),
   };
 }

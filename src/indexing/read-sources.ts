@@ -38,7 +38,7 @@ export interface Refusal {
 
 /** Reads, decodes and cuts the files, side by side. A file that fails does so alone. */
 export function readSources(
-  deps: Pick<IndexingDeps, "blobs" | "embedder" | "embeddingMaxTokens" | "events" | "syntax">,
+  deps: Pick<IndexingDeps, "blobs" | "embeddingMaxTokens" | "events" | "syntax">,
   rows: readonly FileRow[],
 ): Promise<SourceToIndex[]> {
   return mapBounded(rows, READERS, async (row) => {
@@ -56,10 +56,9 @@ export function readSources(
       deps.syntax,
     );
     if (chunks.length === 0) return { ...base, refusal: skipped("empty", "It holds only white space.") };
-    const { model, dimensions } = deps.embedder;
     const prepared = chunks.map((chunk) => {
       const text = embeddedText(path, chunk);
-      return { ...chunk, embeddedText: text, embedHash: embedHash(model, dimensions, text) };
+      return { ...chunk, embeddedText: text, embedHash: embedHash(text) };
     });
     return { ...base, chunks: prepared, chunkedBy, refusal: null };
   });

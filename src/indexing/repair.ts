@@ -1,4 +1,5 @@
 import { CollectionGoneError } from "../core/collection-gone.ts";
+import { collectionIds } from "../db/collections.ts";
 import { type JobRow, selectActiveWorkspaces, selectStalledJobs, touchJob } from "../db/jobs.ts";
 import { selectWorkspace } from "../db/workspaces.ts";
 import type { IndexingDeps } from "./deps.ts";
@@ -95,8 +96,7 @@ async function settleWorkspace(
   const ids = await index.unsettled(beforeMs, VECTORS_AT_ONCE);
   if (ids.length === 0) return 0;
   const [workspace] = await selectWorkspace(deps.db, workspaceId);
-  const collectionId = workspace?.collectionId ?? null;
-  if (collectionId !== null) {
+  for (const collectionId of collectionIds(workspace)) {
     await deps.vectors.delete(collectionId, ids).catch((error: unknown) => {
       // A collection that is gone holds no vector.
       if (!(error instanceof CollectionGoneError)) throw error;

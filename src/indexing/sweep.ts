@@ -3,7 +3,7 @@ import { CollectionGoneError } from "../core/collection-gone.ts";
 import { indexMessages } from "../core/messages.ts";
 import type { IndexingMessage } from "../core/ports.ts";
 import { blobKey, insertGarbage } from "../db/blob-garbage.ts";
-import { takeGeneration } from "../db/collections.ts";
+import { collectionIds, takeGeneration } from "../db/collections.ts";
 import { markPending } from "../db/file-index-state.ts";
 import { selectFiles } from "../db/files.ts";
 import { finishJob, markExpanded, selectJob, touchJob } from "../db/jobs.ts";
@@ -117,7 +117,7 @@ async function sweepVectors(deps: IndexingDeps, { workspaceId, after }: SweepMes
 async function dropVectors(deps: IndexingDeps, workspaceId: string, ids: string[]): Promise<void> {
   if (ids.length === 0) return;
   const [workspace] = await selectWorkspace(deps.db, workspaceId);
-  if (workspace?.collectionId != null) await deps.vectors.delete(workspace.collectionId, ids);
+  for (const collection of collectionIds(workspace)) await deps.vectors.delete(collection, ids);
   await deps.workspaceIndex(workspaceId).settle(ids);
 }
 

@@ -25,8 +25,9 @@ export interface VectorCost {
 
 /**
  * Brings the vectors of all files of a message into the collection: those of known text are copied, the others
- * embedded in full batches across files. With `verify`, vectors that are said to stand are not believed: they are
- * read, written again with their metadata, and embedded where they are gone.
+ * embedded in full batches across files. Vectors that are said to stand are looked up, and embedded where they are gone:
+ * the collection may be another one than when they were written. With `verify` they are also read, and written again
+ * with their metadata.
  * @returns the cost by path; files whose vectors all stand cost nothing.
  */
 export async function writeVectors(
@@ -44,11 +45,23 @@ export async function writeVectors(
 
   const toEmbed: ChunkWrite[] = [];
   const toCopy: ChunkWrite[] = [];
+  const kept: ChunkWrite[] = [];
   for (const write of writes) {
     const { vector } = write.planned;
     if (vector === "embed") toEmbed.push(write);
     else if (vector === "copy" || options.verify) toCopy.push(write);
-    else costOf(write.source.path).reused += 1;
+    else kept.push(write);
+  }
+
+  for (const window of slices(kept, WINDOW)) {
+    const found = await deps.vectors.existing(
+      collectionId,
+      window.map(({ planned }) => planned.id),
+    );
+    for (const write of window) {
+      if (found.has(write.planned.id)) costOf(write.source.path).reused += 1;
+      else toEmbed.push(write);
+    }
   }
 
   for (const window of slices(toCopy, WINDOW)) {

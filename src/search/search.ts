@@ -95,14 +95,14 @@ export async function search(
       limit: depth,
       texts,
     };
-    const [answer, meaning, { pending }] = await Promise.all([
+    const [answer, meaning, { pending, workspace }] = await Promise.all([
       deps.measure("lexical", () => index.find(asked)),
       meaningLeg(depth),
       state,
     ]);
     const { page, ranking } = await deps.measure("fuse", async () => {
       const fetchChunks = beside(answer.chunks, (ids) => index.chunks(ids, plan.exclude));
-      const ranked = plan.ranked(answer, meaning, meaning === null ? "" : deps.embedder.model);
+      const ranked = plan.ranked(answer, meaning, workspace.embeddingModel ?? "");
       const terms = meaning === null ? null : plan.refinedBy(answer);
       const best = terms === null ? ranked : await refined(ranked, terms, fetchChunks);
       const { ranking, offset } = resumed(best, shown);

@@ -1,9 +1,24 @@
 import type { CircuitBreaker } from "../core/circuit-breaker.ts";
 import { CollectionGoneError } from "../core/collection-gone.ts";
-import { requireSameEmbedding, sameEmbedding, storedEmbedding } from "../core/embedding-identity.ts";
+import {
+  type EmbeddingIdentity,
+  embeddingInUse,
+  isServed,
+  type ServedEmbeddings,
+  sameEmbedding,
+  storedEmbedding,
+} from "../core/embedding-identity.ts";
 import { DevFlowError } from "../core/errors.ts";
 import { spaceIdentifiers } from "../core/identifiers.ts";
-import type { ChunkFilter, Embedder, Vector, VectorFilter, VectorHit, VectorStore } from "../core/ports.ts";
+import type {
+  ChunkFilter,
+  Embedder,
+  EmbedderFor,
+  Vector,
+  VectorFilter,
+  VectorHit,
+  VectorStore,
+} from "../core/ports.ts";
 import { pathFilter } from "../core/vector-metadata.ts";
 import type { Database } from "../db/database.ts";
 import { countPendingFiles } from "../db/pending-files.ts";
@@ -14,8 +29,8 @@ export interface VectorLegDeps {
   db: Database;
   vectors: VectorStore;
   embedder: Pick<Embedder, "model" | "dimensions">;
-  /** The embedder as the workspace pays for it. */
-  embedderFor(workspaceId: string, monthlyTokens: number | null): Embedder;
+  previousEmbedding: EmbeddingIdentity | null;
+  embedderFor: EmbedderFor;
   memory: SearchMemory;
   /** Runs the work and notes how long the phase took. */
   measure<T>(phase: "embed" | "vector", work: () => Promise<T>): Promise<T>;
@@ -69,13 +84,16 @@ export function vectorLeg(
   const signal = query.giveUpAfterMs === null ? undefined : AbortSignal.timeout(query.giveUpAfterMs);
   const filters = vectorFilters(query.filter);
   let vector: Promise<Vector> | null = null;
+  let embeddedBy: EmbeddingIdentity | null = null;
 
   const ask = async (workspace: WorkspaceRow, depth: number): Promise<VectorHit[] | null> => {
-    requireSameEmbedding(storedEmbedding(workspace), deps.embedder);
+    const model = embeddingInUse(storedEmbedding(workspace), deps);
     const { collectionId } = workspace;
     if (collectionId === null) return [];
     try {
-      vector ??= embedQuery(deps, workspace, query.text, signal);
+      if (embeddedBy === null || !sameEmbedding(embeddedBy, model)) vector = null;
+      embeddedBy = model;
+      vector ??= embedQuery(deps, workspace, model, query.text, signal);
       const embedded = await vector;
       return await guarded(deps.memory.vectorStore, VECTOR_STORE, () =>
         deps.measure("vector", () => deps.vectors.query(collectionId, embedded, depth, filters, signal)),
@@ -88,7 +106,7 @@ export function vectorLeg(
   };
 
   return async (depth) => {
-    const early = remembered && mayAsk(remembered, deps.embedder) ? settled(ask(remembered, depth)) : null;
+    const early = remembered && mayAsk(remembered, deps) ? settled(ask(remembered, depth)) : null;
     const { workspace } = await state;
     if (early === null || remembered === undefined) return ask(workspace, depth);
     const outcome = await early;
@@ -99,9 +117,10 @@ export function vectorLeg(
   };
 }
 
-function mayAsk(workspace: WorkspaceRow, embedder: Pick<Embedder, "model" | "dimensions">): boolean {
+function mayAsk(workspace: WorkspaceRow, served: ServedEmbeddings): boolean {
   const stored = storedEmbedding(workspace);
-  return workspace.collectionId !== null && stored !== null && sameEmbedding(stored, embedder);
+  if (workspace.collectionId === null || stored === null) return false;
+  return isServed(stored, served);
 }
 
 function sameUse(a: WorkspaceRow, b: WorkspaceRow): boolean {
@@ -128,20 +147,21 @@ const VECTOR_STORE = "The vector store";
 async function embedQuery(
   deps: VectorLegDeps,
   workspace: WorkspaceRow,
+  model: EmbeddingIdentity,
   text: string,
   signal: AbortSignal | undefined,
 ): Promise<Vector> {
   const { memory } = deps;
   const normalised = spaceIdentifiers(text.toWellFormed()).replaceAll(/\s+/gu, " ").trim();
-  const known = memory.vectorOf(workspace.id, deps.embedder, normalised);
+  const known = memory.vectorOf(workspace.id, model, normalised);
   if (known !== undefined) return known;
-  const embedder = deps.embedderFor(workspace.id, workspace.monthlyTokenBudget);
+  const embedder = deps.embedderFor(workspace.id, workspace.monthlyTokenBudget, null, model);
   const { vectors } = await guarded(memory.embedder, EMBEDDER, () =>
     deps.measure("embed", () => embedder.embed([normalised], signal)),
   );
   const [vector] = vectors;
   if (vector === undefined) throw new Error("the embedder gave no vector");
-  memory.keepVector(workspace.id, deps.embedder, normalised, vector);
+  memory.keepVector(workspace.id, model, normalised, vector);
   return vector;
 }
 

@@ -12,6 +12,7 @@ import { blobKey } from "../../src/db/blob-garbage.ts";
 import { files, jobFiles, jobs, workspaces } from "../../src/db/schema.ts";
 import { finishDeletions } from "../../src/files/finish-deletions.ts";
 import { collectionName } from "../../src/indexing/collection.ts";
+import { moveModels } from "../../src/indexing/move-models.ts";
 import { resumeStalledJobs, settleVectors } from "../../src/indexing/repair.ts";
 import { startIndex } from "../../src/indexing/start-index.ts";
 import { sweepJob } from "../../src/indexing/sweep.ts";
@@ -330,6 +331,133 @@ describe("POST /v1/index", () => {
     expect([row.embeddingModel, row.embeddingDimensions]).toEqual(["all-MiniLM-L6-v2", 384]);
     expect(await deps.vectors.count(row.collectionId)).toBe(4);
     expect(await deps.vectors.findCollection(name)).toBeNull();
+  });
+
+  describe("a move to another embedding model", () => {
+    const previous = { model: "all-MiniLM-L6-v2-reversed", dimensions: 384 };
+    const current = { model: "all-MiniLM-L6-v2", dimensions: 384 };
+    const SUBJECTS: Record<string, string> = {
+      "retry.ts": "export function retryWithBackoff(attempt: number) { return wait(2 ** attempt * 100); }",
+      "mean.py": "def arithmetic_mean(values):\n    return sum(values) / len(values)",
+      "pool.go":
+        "package pool\n// Acquire takes a connection from the pool\nfunc (p *Pool) Acquire() *Conn { return <-p.free }",
+    };
+    const QUERIES: [query: string, path: string][] = [
+      ["try again after waiting longer each time", "retry.ts"],
+      ["average of numbers", "mean.py"],
+      ["take a database connection", "pool.go"],
+    ];
+
+    /** Indexed by the previous model, as before the settings changed. */
+    async function indexedBefore(contents: Record<string, string>) {
+      const workspace = await newWorkspace();
+      const collectionId = await deps.vectors.openCollection(
+        await collectionName(workspace.id, previous),
+        previous,
+      );
+      await deps.db
+        .update(workspaces)
+        .set({ embeddingModel: previous.model, embeddingDimensions: previous.dimensions, collectionId })
+        .where(eq(workspaces.id, workspace.id));
+      const { jobId, message } = await accepted(workspace, contents);
+      await deps.queue.send([message]);
+      expect((await ended(workspace, jobId)).status).toBe("succeeded");
+      return { workspace, collectionId };
+    }
+
+    async function finds(workspace: TestWorkspace, mode: string, [query, path]: [string, string]) {
+      const response = await call("POST", "/v1/search", {
+        key: workspace.key,
+        body: { query, mode, limit: 3 },
+      });
+      expect(response.status).toBe(200);
+      const answer = await response.json<{ results: { path: string }[]; degraded?: string[] }>();
+      expect(answer.degraded).toBeUndefined();
+      expect(answer.results[0]?.path).toBe(path);
+    }
+
+    it("goes on beside searches, uploads and deletions, and misses none of them", {
+      timeout: 60_000,
+    }, async () => {
+      const filler = Object.fromEntries(
+        Array.from({ length: 60 }, (_, i) => [
+          `filler/f${i}.md`,
+          `# Chapter ${i}\n\nThe harvest of year ${i}.`,
+        ]),
+      );
+      const { workspace, collectionId } = await indexedBefore({ ...SUBJECTS, ...filler });
+      for (const query of QUERIES) await finds(workspace, "semantic", query);
+      expect((await postIndex(workspace)).status).toBe(200);
+
+      const begun = await (await postIndex(workspace, { force: true })).json<{ job: JobBody }>();
+      const again = await (await postIndex(workspace, { force: true })).json<{ job: JobBody }>();
+      expect(again.job.id).toBe(begun.job.id);
+      expect((await rowOf(workspace)).collectionId).toBe(collectionId);
+      let searches = 0;
+      let moving = true;
+      const searching = (async () => {
+        for (; moving || searches < 12; searches++) {
+          const query = QUERIES[searches % QUERIES.length] as [string, string];
+          await finds(workspace, searches % 2 === 0 ? "semantic" : "hybrid", query);
+        }
+      })();
+      const { jobId, message } = await accepted(workspace, {
+        "new.md": "# The lighthouse\n\nA beacon for ships at night.",
+        "filler/f1.md": "# Chapter 1\n\nThe harvest of year 1.\n\n# More\n\nA second one.",
+      });
+      await deps.queue.send([message]);
+      const deleted = await call("POST", "/v1/files/delete", {
+        key: workspace.key,
+        body: { path: "filler/f2.md" },
+      });
+      expect(deleted.status).toBe(200);
+      expect((await ended(workspace, jobId)).status).toBe("succeeded");
+      expect(await ended(workspace, begun.job.id)).toMatchObject({ status: "succeeded" });
+      moving = false;
+      await searching;
+
+      const row = await rowOf(workspace);
+      expect([row.embeddingModel, row.nextCollection]).toEqual([current.model, null]);
+      expect(row.collectionId).not.toBe(collectionId);
+      const { chunks } = await deps.workspaceIndex(workspace.id).stats();
+      expect(await deps.vectors.count(row.collectionId)).toBe(chunks);
+      const all: [string, string][] = [...QUERIES, ["beacon for ships", "new.md"]];
+      for (const query of all) await finds(workspace, "semantic", query);
+
+      // The one that was left is kept for those who read the row before.
+      await moveModels(services());
+      expect(await deps.vectors.count(collectionId)).toBeGreaterThan(0);
+      await moveModels({ ...services(), now: () => Date.now() + 21 * 60_000 });
+      expect(await deps.vectors.findCollection(await collectionName(workspace.id, previous))).toBeNull();
+      expect(await deps.vectors.count(row.collectionId)).toBe(chunks);
+    });
+
+    it("is begun by the cron for every workspace, one without chunks included", async () => {
+      const { workspace } = await indexedBefore(SUBJECTS);
+      const { workspace: empty } = await indexedBefore({ "blank.txt": " " });
+      await deps.db.update(files).set({ blob: null }).where(eq(files.workspaceId, empty.id));
+      await moveModels(services());
+      const row = await eventually(
+        () => rowOf(workspace),
+        ({ embeddingModel }) => embeddingModel === current.model,
+      );
+      expect(await deps.vectors.count(row.collectionId)).toBe(
+        (await deps.workspaceIndex(workspace.id).stats()).chunks,
+      );
+      const [dropped] = await deps.db.select().from(workspaces).where(eq(workspaces.id, empty.id));
+      expect(dropped).toMatchObject({ embeddingModel: null, collectionId: null });
+    });
+
+    it("is given up, not switched to half full, where the settings go back meanwhile", async () => {
+      const { workspace, collectionId } = await indexedBefore(SUBJECTS);
+      const next = { ...current, collectionId: "gone", jobId: "job_none" };
+      await deps.db.update(workspaces).set({ nextCollection: next }).where(eq(workspaces.id, workspace.id));
+      const back = services({ EMBEDDING_MODEL: previous.model, EMBEDDING_MODEL_PREVIOUS: "" });
+      const { jobId, message } = await accepted(workspace, { "more.md": "# More" });
+      await deliver(back, "indexing", message);
+      expect(await jobOf(workspace, jobId)).toMatchObject({ status: "succeeded" });
+      expect(await rowOf(workspace)).toMatchObject({ collectionId, nextCollection: null });
+    });
   });
 
   it("makes a lost collection again, and indexes everything into it", { timeout: 60_000 }, async () => {

@@ -337,7 +337,8 @@ describe("search", () => {
       db: noting("d1", deps.db, ["batch"]),
       vectors: noting("chroma", deps.vectors, ["query", "get", "existing"]),
       embedder: deps.embedder,
-      embedderFor: (id, tokens) => noting("embedder", deps.embedderFor(id, tokens), ["embed"]),
+      previousEmbedding: null,
+      embedderFor: (...of) => noting("embedder", deps.embedderFor(...of), ["embed"]),
       workspaceIndex: (id) =>
         noting("index", index(id), ["find", "lexical", "chunks", "stats", "findSymbols"]),
       cursors: deps.cursors,

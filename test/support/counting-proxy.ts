@@ -1,8 +1,15 @@
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import { MODEL_NAME } from "../../scripts/embedder/model.ts";
 
 /** Words in the texts that are embedded: each counts by itself, and those of other kinds change the answer. */
 const MARKER = /counted(ok|refused|silent)[0-9a-z]{8}/g;
+
+/**
+ * Another model, as far as collections can tell: the same one with the numbers of its vectors in reverse. Cosines within
+ * it are the same, and cosines with the other's mean nothing, so that a search which mixes them up does not find.
+ */
+const REVERSED_MODEL = `${MODEL_NAME}-reversed`;
 
 export interface CountingProxy {
   /** Base URL as clients of the API use it. */
@@ -46,14 +53,19 @@ export async function startCountingProxy(target: string): Promise<CountingProxy>
       return;
     }
     const method = request.method ?? "GET";
+    const reversed = body.includes(`"${REVERSED_MODEL}"`);
     const upstream = await fetch(origin + path, {
       method,
       headers: { "content-type": request.headers["content-type"] ?? "application/json" },
-      ...(method === "GET" ? {} : { body }),
+      ...(method === "GET"
+        ? {}
+        : { body: reversed ? body.toString().replace(`"${REVERSED_MODEL}"`, `"${MODEL_NAME}"`) : body }),
     });
     const type = upstream.headers.get("content-type") ?? "application/json";
     response.writeHead(upstream.status, { "content-type": type });
-    response.end(Buffer.from(await upstream.arrayBuffer()));
+    response.end(
+      reversed ? withReversedVectors(await upstream.text()) : Buffer.from(await upstream.arrayBuffer()),
+    );
   }
 
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
@@ -65,4 +77,17 @@ export async function startCountingProxy(target: string): Promise<CountingProxy>
         server.closeAllConnections();
       }),
   };
+}
+
+function withReversedVectors(text: string): string {
+  const answer = JSON.parse(text) as { data?: { embedding: string | number[] }[] };
+  for (const item of answer.data ?? []) {
+    if (typeof item.embedding !== "string") item.embedding.reverse();
+    else {
+      const bytes = new Uint8Array(Buffer.from(item.embedding, "base64"));
+      const turned = new Float32Array(bytes.buffer).reverse();
+      item.embedding = Buffer.from(turned.buffer).toString("base64");
+    }
+  }
+  return JSON.stringify(answer);
 }

@@ -25,7 +25,7 @@ export const indexRoutes = [
       "Without `force` it compares what is stored with what index, vectors and blobs really hold, and mends it; over " +
       "the whole workspace it also takes away what belongs to no file. The job's receipt says what was found: " +
       "`lost_chunks`, `lost_vectors`, `lost_contents`, `orphaned_chunks`, `orphaned_vectors`, `orphaned_blobs`. With `force` it indexes all selected files anew; over the " +
-      "whole workspace it also moves to the configured embedding model.",
+      "whole workspace it also moves to the configured embedding model, beside the one in use where that can still be asked.",
     tag: "Files",
     access: "index",
     limit: "index",

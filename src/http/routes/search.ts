@@ -1,4 +1,5 @@
 import { parseSelector } from "../../core/path.ts";
+import type { EmbedderFor } from "../../core/ports.ts";
 import { type SearchResult, search } from "../../search/search.ts";
 import { searchPattern } from "../../search/search-pattern.ts";
 import { type AppContext, workspaceOf } from "../context.ts";
@@ -89,8 +90,9 @@ function searchDeps(c: AppContext) {
   const timing = c.get("timing");
   return {
     db: services.db,
-    embedderFor: (workspaceId: string, monthlyTokens: number | null) =>
-      services.embedderFor(workspaceId, monthlyTokens, workspaceOf(c).keyId),
+    embedderFor: ((workspaceId, monthlyTokens, _key, model) =>
+      services.embedderFor(workspaceId, monthlyTokens, workspaceOf(c).keyId, model)) satisfies EmbedderFor,
+    previousEmbedding: services.previousEmbedding,
     workspaceIndex: services.workspaceIndex,
     cursors: services.cursors,
     memory: services.searchMemory,
