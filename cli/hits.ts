@@ -29,7 +29,11 @@ function hitText({ colors }: Context, hit: SearchHit, maxLines: number): string 
   const width = String(hit.start_line + first + shown.length).length;
   const body = shown.map((line, i) => `${dim(String(hit.start_line + first + i).padStart(width))} ${line}`);
   const rest = lines.length - first - shown.length;
-  return [head, ...body, ...(rest > 0 ? [dim(`${" ".repeat(width)} … ${rest} more lines`)] : [])].join("\n");
+  return [
+    head,
+    ...body,
+    ...(rest > 0 ? [dim(`${" ".repeat(width)} … ${rest} more ${rest === 1 ? "line" : "lines"}`)] : []),
+  ].join("\n");
 }
 
 /** The top of the piece, unless what was looked for stands further down. */

@@ -4,6 +4,7 @@ import { registerKeys, registerOperations } from "./commands/admin.ts";
 import { registerAsk } from "./commands/ask.ts";
 import { registerBackup } from "./commands/backup.ts";
 import { registerCompletion } from "./commands/completion.ts";
+import { registerEval } from "./commands/eval.ts";
 import { registerIndex } from "./commands/index-tree.ts";
 import { registerLogin } from "./commands/login.ts";
 import { registerMcp } from "./commands/mcp.ts";
@@ -47,6 +48,7 @@ Exit codes: 0 done, 1 failed or nothing found, 2 wrong usage, 130 interrupted.`,
   registerKeys(program, context);
   registerOperations(program, context);
   registerBackup(program, context);
+  registerEval(program, context);
   registerMcp(program, context);
   registerCompletion(program, context);
   // Sub-commands do not inherit it.

@@ -1,9 +1,14 @@
 import type { LabelledQuery } from "./labelled-set.ts";
 import { type Place, type Scores, scoresOf } from "./metrics.ts";
-import { MODES, type Server } from "./server.ts";
+import { MODES, type Mode } from "./server.ts";
 import type { Sketch } from "./sketch.ts";
 
 export type System = (typeof MODES)[number] | `sketch ${(typeof MODES)[number]}`;
+
+/** What is judged: places of one workspace, best first. */
+export interface SearchedServer {
+  search(query: string, mode: Mode, limit: number): Promise<Place[]>;
+}
 
 /** Scores of each system, query by query, in the order of the queries. */
 export type Judgement = Map<System, Scores[]>;
@@ -16,7 +21,7 @@ const LIMITS = { files: 50, lines: 10 };
 /** Asks the server every query in every mode and, where there is one, the baseline. */
 export async function judge(
   queries: readonly LabelledQuery[],
-  server: Server,
+  server: SearchedServer,
   sketch: Sketch | null,
   onProgress: (done: number) => void,
 ): Promise<Judgement> {

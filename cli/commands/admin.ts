@@ -8,6 +8,10 @@ export function registerKeys(program: Command, context: Context): void {
   const keys = program
     .command("keys")
     .description("API keys of the workspace (needs the scope admin)")
+    .addHelpText(
+      "after",
+      "\nExamples:\n  devflow keys\n  devflow keys create CI --scopes search --days 90\n  devflow keys revoke key_…",
+    )
     .action(async (_: unknown, command: Command) => {
       const options = command.optsWithGlobals<GlobalOptions>();
       const page = await context.client(options).keys({ limit: 100 }, context.signal);
@@ -45,6 +49,7 @@ export function registerKeys(program: Command, context: Context): void {
     .description("put a new key in the place of an old one")
     .argument("<id>")
     .option("--grace <seconds>", "how long the old one still works, up to 604800", "0")
+    .addHelpText("after", "\nExamples:\n  devflow keys rotate key_… --grace 3600")
     .action(async (id: string, _: unknown, command: Command) => {
       const options = command.optsWithGlobals<GlobalOptions & { grace: string }>();
       showKey(context, options, await context.client(options).rotateKey(id, Number(options.grace)));
@@ -53,6 +58,7 @@ export function registerKeys(program: Command, context: Context): void {
     .command("revoke")
     .description("end a key, and its tokens, at once")
     .argument("<id>")
+    .addHelpText("after", "\nExamples:\n  devflow keys revoke key_…")
     .action(async (id: string, _: unknown, command: Command) => {
       const key = await context.client(command.optsWithGlobals<GlobalOptions>()).revokeKey(id);
       context.note(`Revoked ${key.id} (${plain(key.name)}).`);
@@ -72,6 +78,10 @@ export function registerOperations(program: Command, context: Context): void {
     .option("--type <type>", "such as auth_failed")
     .option("--since <time>", "RFC 3339, such as 2026-01-31T00:00:00Z")
     .option("-l, --limit <n>", "events, 1 to 100", whole, 20)
+    .addHelpText(
+      "after",
+      "\nExamples:\n  devflow events\n  devflow events --type auth_failed --since 2026-01-31T00:00:00Z",
+    )
     .action(async (_: unknown, command: Command) => {
       const options = command.optsWithGlobals<
         GlobalOptions & { type?: string; since?: string; limit: number }
@@ -100,6 +110,10 @@ export function registerOperations(program: Command, context: Context): void {
     .option("--from <date>", "first day, such as 2026-01-01")
     .option("--to <date>", "last day")
     .option("--by <day|key>", "group by", "day")
+    .addHelpText(
+      "after",
+      "\nExamples:\n  devflow usage\n  devflow usage --by key --from 2026-01-01 --to 2026-01-31",
+    )
     .action(async (_: unknown, command: Command) => {
       const options = command.optsWithGlobals<
         GlobalOptions & { from?: string; to?: string; by: "day" | "key" }
@@ -127,6 +141,10 @@ export function registerOperations(program: Command, context: Context): void {
   program
     .command("checklist")
     .description("the production checklist, computed by the server (needs the root key in DEVFLOW_KEY)")
+    .addHelpText(
+      "after",
+      "\nExamples:\n  DEVFLOW_KEY=$ROOT_API_KEY devflow checklist --url https://devflow.example.com",
+    )
     .action(async (_: unknown, command: Command) => {
       const options = command.optsWithGlobals<GlobalOptions>();
       const { items } = await context.client(options).checklist(context.signal);

@@ -18,11 +18,15 @@ const POLL_MS = 1000;
 export function registerBackup(program: Command, context: Context): void {
   const backup = program
     .command("backup")
-    .description("backups of the whole deployment (needs the root key in DEVFLOW_KEY)");
+    .description("backups of the whole deployment (needs the root key in DEVFLOW_KEY)")
+    .addHelpText(
+      "after",
+      "\nExamples:\n  export DEVFLOW_URL=https://devflow.example.com DEVFLOW_KEY=$ROOT_API_KEY\n  devflow backup create\n  devflow backup list",
+    );
   backup
     .command("keygen")
     .description("make a pair of age keys: the identity on stdout, the public key on stderr")
-    .addHelpText("after", "\nExample:\n  (umask 077; devflow backup keygen > identity.txt)")
+    .addHelpText("after", "\nExamples:\n  (umask 077; devflow backup keygen > identity.txt)")
     .action(async () => {
       const identity = await generateX25519Identity();
       const recipient = await identityToRecipient(identity);
@@ -33,6 +37,7 @@ export function registerBackup(program: Command, context: Context): void {
   backup
     .command("create")
     .description("make a backup now, and wait for it")
+    .addHelpText("after", "\nExamples:\n  devflow backup download $(devflow backup create)")
     .action(async (_: unknown, command: Command) => {
       const options = command.optsWithGlobals<GlobalOptions>();
       const client = context.client(options);
@@ -44,6 +49,10 @@ export function registerBackup(program: Command, context: Context): void {
   backup
     .command("list")
     .description("backups, newest first")
+    .addHelpText(
+      "after",
+      "\nExamples:\n  devflow backup list\n  devflow backup list --json | jq -r '.items[0].id'",
+    )
     .action(async (_: unknown, command: Command) => {
       const options = command.optsWithGlobals<GlobalOptions>();
       const page = await context.client(options).backups({ limit: 100 }, context.signal);
@@ -63,6 +72,7 @@ export function registerBackup(program: Command, context: Context): void {
     .description("the encrypted file of a backup; goes on where an earlier download was cut off")
     .argument("<id>")
     .argument("[file]", "where to; default <id>.tar")
+    .addHelpText("after", "\nExamples:\n  devflow backup download bak_… /var/backups/devflow.tar")
     .action(async (id: string, file: string | undefined, _: unknown, command: Command) => {
       const client = context.client(command.optsWithGlobals<GlobalOptions>());
       context.print(await download(context, client, id, file ?? `${id}.tar`));
@@ -74,7 +84,7 @@ export function registerBackup(program: Command, context: Context): void {
     .requiredOption("--identity <file>", "file with the age identity; it stays on this machine")
     .addHelpText(
       "after",
-      "\nThe deployment needs RESTORE_ENABLED=true. Run it again where it was interrupted: it goes on.",
+      "\nThe deployment needs RESTORE_ENABLED=true. Run it again where it was interrupted: it goes on.\n\nExamples:\n  devflow backup restore bak_….tar --identity identity.txt",
     )
     .action(async (file: string, _: unknown, command: Command) => {
       const options = command.optsWithGlobals<GlobalOptions & { identity: string }>();
@@ -92,6 +102,10 @@ export function registerBackup(program: Command, context: Context): void {
     .description("let restored API keys in again")
     .argument("<restore>", "what `restore` printed")
     .option("--workspace <id>", "those of one workspace")
+    .addHelpText(
+      "after",
+      "\nExamples:\n  devflow backup enable-keys rst_…\n  devflow backup enable-keys rst_… --workspace ws_…",
+    )
     .action(async (id: string, _: unknown, command: Command) => {
       const options = command.optsWithGlobals<GlobalOptions & { workspace?: string }>();
       const { enabled } = await context.client(options).enableRestoredKeys(id, options.workspace);

@@ -56,6 +56,7 @@ Examples:
   program
     .command("logout")
     .description("forget URL and API key")
+    .addHelpText("after", "\nExamples:\n  devflow logout")
     .action(() => {
       forgetLogin();
       context.note("Forgotten.");

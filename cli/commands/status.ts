@@ -2,7 +2,7 @@ import type { Command } from "commander";
 import type { Job } from "../../client/types.ts";
 import type { Context, GlobalOptions } from "../context.ts";
 import { CliError } from "../failure.ts";
-import { bytes, count, plain, table } from "../format.ts";
+import { apiPath, bytes, count, plain, table } from "../format.ts";
 import { followJob } from "../sync-tree.ts";
 import { whole } from "./search.ts";
 
@@ -12,6 +12,7 @@ export function registerStatus(program: Command, context: Context): void {
   program
     .command("status")
     .description("what the workspace holds, and how fresh it is")
+    .addHelpText("after", "\nExamples:\n  devflow status\n  devflow status --json | jq .pending_files")
     .action(async (_: unknown, command: Command) => {
       const options = command.optsWithGlobals<GlobalOptions>();
       const client = context.client(options);
@@ -62,6 +63,7 @@ export function registerStatus(program: Command, context: Context): void {
     .description("what became of the files of a job")
     .argument("<id>")
     .option("--status <status>", "pending, indexed, unchanged, deleted, skipped or failed")
+    .addHelpText("after", "\nExamples:\n  devflow jobs files job_… --status skipped")
     .action(async (id: string, _: unknown, command: Command) => {
       const options = command.optsWithGlobals<GlobalOptions & { status?: string }>();
       const client = context.client(options);
@@ -92,6 +94,7 @@ export function registerStatus(program: Command, context: Context): void {
       .command(name)
       .description(description)
       .argument("<id>")
+      .addHelpText("after", `\nExamples:\n  devflow jobs ${name} job_…`)
       .action(async (id: string, _: unknown, command: Command) => {
         const client = context.client(command.optsWithGlobals<GlobalOptions>());
         context.print(jobLine(await (name === "cancel" ? client.cancelJob(id) : client.retryJob(id))));
@@ -103,11 +106,12 @@ export function registerStatus(program: Command, context: Context): void {
     .description("index stored files again: what is missing, or everything with --force")
     .option("--force", "all of them; with a new embedding model this is the way over")
     .option("-p, --path <path>", "a folder or file", ".")
+    .addHelpText("after", "\nExamples:\n  devflow reindex\n  devflow reindex --force --path src")
     .action(async (_: unknown, command: Command) => {
       const options = command.optsWithGlobals<GlobalOptions & { force?: boolean; path: string }>();
       const client = context.client(options);
       const { job } = await client.reindex(
-        { path: options.path, force: options.force === true },
+        { path: apiPath(options.path), force: options.force === true },
         context.signal,
       );
       if (job === null) return context.note("Nothing is missing.");

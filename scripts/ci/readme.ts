@@ -5,7 +5,7 @@ import { join, resolve } from "node:path";
 
 /**
  * Does what the README says, word for word, in a fresh clone: starts the stack, pastes the `curl` that it prints,
- * runs the README's shell blocks, presses CTRL-C, looks for processes left behind, and starts again.
+ * runs the shell blocks of the README, the quick start and the API guide, presses CTRL-C, looks for processes left behind, and starts again.
  */
 const FIRST_START_MS = 60_000;
 const SECOND_START_MS = 10_000;
@@ -24,10 +24,14 @@ try {
   if (results.length === 0) throw new Error(`the printed curl found nothing: ${answer}`);
   console.log(`the printed curl answers with ${results.length} results`);
 
-  const [, ...blocks] = shellBlocks(readFileSync(join(clone, "README.md"), "utf8"));
-  const own = blocks.filter((block) => !block.includes("npm start"));
-  console.log(shell(own.join("\n")).trim().split("\n").slice(-1)[0]?.slice(0, 200));
-  console.log(`${own.length} shell blocks of the README ran`);
+  // The API guide reads the variables that the quick start sets.
+  for (const pages of [["README.md"], ["docs/quick-start.md", "docs/api.md"]]) {
+    const blocks = pages.flatMap((page) => shellBlocks(readFileSync(join(clone, page), "utf8")));
+    const own = blocks.filter((block) => !/npm (?:start|install)/.test(block));
+    if (own.length === 0) throw new Error(`${pages} have no shell block that runs`);
+    console.log(shell(own.join("\n")).trim().split("\n").slice(-1)[0]?.slice(0, 200));
+    console.log(`${own.length} shell blocks of ${pages.join(" and ")} ran`);
+  }
   await stop();
 
   const second = await start();
