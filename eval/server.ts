@@ -17,6 +17,8 @@ interface SearchAnswer {
 }
 
 const FILES_PER_UPLOAD = 500;
+/** Of the ten that a workspace may have running. */
+const JOBS_AT_ONCE = 4;
 const POLL_MS = 250;
 const ENDED = ["succeeded", "failed", "cancelled"];
 
@@ -56,19 +58,20 @@ export class Server {
       }
       const { job } = await this.call<{ job: Job | null }>("POST", "/v1/files", form);
       if (job !== null) jobs.push(job.id);
+      if (jobs.length >= JOBS_AT_ONCE) await this.#ended(jobs.shift() ?? "");
       onProgress(Math.min(files.length, start + FILES_PER_UPLOAD));
     }
-    for (const id of jobs) {
-      for (;;) {
-        const job = await this.call<Job>("GET", `/v1/jobs/${id}`);
-        if (ENDED.includes(job.status)) {
-          if (job.status !== "succeeded" || job.files.failed > 0) {
-            throw new ServerError(`Indexing ended as ${job.status}, ${job.files.failed} files failed.`);
-          }
-          break;
-        }
-        await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+    for (const id of jobs) await this.#ended(id);
+  }
+
+  async #ended(id: string): Promise<void> {
+    for (;;) {
+      const job = await this.call<Job>("GET", `/v1/jobs/${id}`);
+      if (ENDED.includes(job.status)) {
+        if (job.status === "succeeded" && job.files.failed === 0) return;
+        throw new ServerError(`Indexing ended as ${job.status}, ${job.files.failed} files failed.`);
       }
+      await new Promise((resolve) => setTimeout(resolve, POLL_MS));
     }
   }
 

@@ -120,6 +120,8 @@ const settings = z.object({
   UPSTREAM_RETRIES: z.coerce.number().int().min(0).max(10).default(3),
   /** What a search in mode hybrid waits for its embedding and Chroma together, before it answers by words alone. */
   SEARCH_VECTOR_TIMEOUT_MS: seconds(2_000, 60_000),
+  /** What a search in mode hybrid waits for the chat model to put its first page in order; 0: it is not asked. */
+  SEARCH_RERANK_TIMEOUT_MS: z.coerce.number().int().min(0).max(60_000).default(0),
 
   /** Hosts that the deployment answers for, comma-separated; others get 421. Empty: any (development only). */
   PUBLIC_HOSTS: list,

@@ -74,6 +74,7 @@ export async function searchPattern(
     truncated: page.truncated,
     index: { files: totals.files, pendingFiles: pending, updatedAtMs: totals.updatedAtMs },
     degraded: [],
+    reranked: null,
   };
 }
 

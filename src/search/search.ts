@@ -9,6 +9,7 @@ import { kindOf } from "./query-kind.ts";
 import { narrowed, type ParsedQuery, parseQuery } from "./query-syntax.ts";
 import { rankLexical, rankSymbols, rankVectors } from "./rank.ts";
 import { type QueryTerms, REFINED, refine } from "./refine.ts";
+import { type Rerank, rerankedPage } from "./rerank.ts";
 import { type Found, type Page, pageOf } from "./results.ts";
 import { packed, resumed } from "./shown.ts";
 import { denseEvidence, lexicalEvidence } from "./strength.ts";
@@ -21,7 +22,9 @@ export interface SearchDeps extends Omit<VectorLegDeps, "measure"> {
   /** Milliseconds that mode hybrid waits for the vector leg. */
   vectorTimeoutMs: number;
   /** Runs the work and notes how long the phase took. */
-  measure<T>(phase: "embed" | "vector" | "lexical" | "fuse", work: () => Promise<T>): Promise<T>;
+  measure<T>(phase: "embed" | "vector" | "lexical" | "fuse" | "rerank", work: () => Promise<T>): Promise<T>;
+  /** Puts the first page of mode hybrid into a better order, by a model that costs; null: as the legs have it. */
+  rerank?: Rerank | null;
 }
 
 export type SearchMode = "hybrid" | "semantic" | "lexical" | "symbol";
@@ -46,6 +49,8 @@ export interface SearchResult {
   index: { files: number; pendingFiles: number; updatedAtMs: number | null };
   /** The leg that could not be asked. */
   degraded: "vector"[];
+  /** Whether a model put the page in order; null where none was to be asked. */
+  reranked: boolean | null;
 }
 
 /** Hits asked of each leg, and where too many of them were stale or folded to fill a page: what Chroma Cloud gives. */
@@ -100,7 +105,7 @@ export async function search(
       meaningLeg(depth),
       state,
     ]);
-    const { page, ranking } = await deps.measure("fuse", async () => {
+    const { page, ranking, request, fetchChunks } = await deps.measure("fuse", async () => {
       const fetchChunks = beside(answer.chunks, (ids) => index.chunks(ids, plan.exclude));
       const ranked = plan.ranked(answer, meaning, workspace.embeddingModel ?? "");
       const terms = meaning === null ? null : plan.refinedBy(answer);
@@ -109,7 +114,7 @@ export async function search(
       const { limit, minScore, maxTokens } = query;
       const { path } = asked.filter;
       const request = { offset, limit, minScore, maxTokens, path };
-      return { page: await pageOf(ranking, request, fetchChunks), ranking };
+      return { page: await pageOf(ranking, request, fetchChunks), ranking, request, fetchChunks };
     });
     const hits = answer.lexical.length + answer.symbols.length;
     // An approximate index may give fewer than it holds.
@@ -118,15 +123,25 @@ export async function search(
       depth = GREATEST_DEPTH;
       continue;
     }
+    const { rerank = null } = deps;
+    // Later pages go on with what the first left over, in the order of the legs.
+    const asks = rerank !== null && query.mode === "hybrid" && query.cursor === null && page.found.length > 1;
+    const order = (candidates: readonly StoredChunk[]) =>
+      rerank?.(parsed.text, candidates, workspace.monthlyTokenBudget) ?? Promise.resolve(null);
+    const better = asks
+      ? await deps.measure("rerank", () => rerankedPage(order, ranking, request, fetchChunks))
+      : null;
+    const last = better ?? { page, ranking };
     return {
-      found: page.found.map((hit) => ({ ...hit, highlights: highlightsOf(hit.chunk.text, plan.stems) })),
+      found: last.page.found.map((hit) => ({ ...hit, highlights: highlightsOf(hit.chunk.text, plan.stems) })),
       nextCursor:
-        page.nextOffset === null
+        last.page.nextOffset === null
           ? null
-          : await deps.cursors.sign(scope, [packed(ranking, page.nextOffset, shown), depth]),
-      truncated: page.truncated,
+          : await deps.cursors.sign(scope, [packed(last.ranking, last.page.nextOffset, shown), depth]),
+      truncated: last.page.truncated,
       index: { files: answer.files, pendingFiles: pending, updatedAtMs: answer.updatedAtMs },
       degraded: meaning === null ? ["vector"] : [],
+      reranked: asks ? better !== null : null,
     };
   }
 }

@@ -1,11 +1,12 @@
 import { eq } from "drizzle-orm";
-import { describe, expect, it } from "vitest";
+import { describe, expect, inject, it } from "vitest";
 import { workspaces } from "../../src/db/schema.ts";
 import { indexFiles } from "../../src/indexing/index-files.ts";
 import { type SearchDeps, type SearchQuery, search } from "../../src/search/search.ts";
-import { call, newWorkspace, type TestWorkspace } from "../support/api.ts";
+import { call, newWorkspace, ROOT_KEY, type TestWorkspace } from "../support/api.ts";
 import { appWith } from "../support/app.ts";
-import { acceptFiles, services } from "../support/indexing.ts";
+import { acceptFiles, eventually, services } from "../support/indexing.ts";
+import { newKey } from "../support/keys.ts";
 
 const deps = services();
 
@@ -428,5 +429,93 @@ describe("POST /v1/search in mode symbol", () => {
     ]);
     expect(paths(await found(workspace, { query: "Task.run()", mode: "symbol" }))).toEqual(["exact.ts"]);
     expect(paths(await found(workspace, { query: "%", mode: "symbol" }))).toEqual([]);
+  });
+});
+
+describe("reranking by the chat model", () => {
+  const files = Object.fromEntries(
+    Array.from({ length: 12 }, (_, i) => [
+      `src/part${i}.ts`,
+      `/** Opens the door number ${i}. */\nexport function openDoor${i}() {\n  return ${i === 9 ? "WANTED" : "door"}(${i});\n}\n`,
+    ]),
+  );
+  const searched = async (key: string, body: object, timeoutMs = "20000") => {
+    const app = appWith({ SEARCH_RERANK_TIMEOUT_MS: timeoutMs });
+    const response = await app.fetch("/v1/search", {
+      method: "POST",
+      headers: { authorization: `Bearer ${key}`, "content-type": "application/json" },
+      body: JSON.stringify(body),
+    });
+    expect(response.status).toBe(200);
+    return response.json<Answer & { reranked?: boolean }>();
+  };
+  const marker = (kind: string) => `ask${kind}${crypto.randomUUID().slice(0, 8)}`;
+  const callsOf = async (word: string) => {
+    const { origin } = new URL(inject<never>("chatUrl" as never));
+    return (await fetch(`${origin}/calls/${word}`)).json<unknown[]>();
+  };
+
+  it("is off by default, and asks nobody", async () => {
+    const workspace = await indexed(files);
+    const word = marker("sort");
+    const answer = await found(workspace, { query: `open the door ${word}` });
+    expect(answer).not.toHaveProperty("reranked");
+    expect(await callsOf(word)).toEqual([]);
+  });
+
+  it("puts the first page in the model's order, with falling scores and a cursor without repeats", async () => {
+    const workspace = await indexed(files);
+    const word = marker("sort");
+    const query = `open the door ${word}`;
+    const plain = await found(workspace, { query, limit: 5 });
+    expect(paths(plain)[0]).not.toBe("src/part9.ts");
+    const first = await searched(workspace.key, { query, limit: 5 });
+    expect([first.reranked, paths(first)[0]]).toEqual([true, "src/part9.ts"]);
+    const scores = first.results.map(({ score }) => score);
+    expect([...scores].sort((a, b) => b - a)).toEqual(scores);
+    const rest = await searched(workspace.key, { query, limit: 50, cursor: first.next_cursor });
+    expect(rest).not.toHaveProperty("reranked");
+    expect([...paths(first), ...paths(rest)].sort()).toEqual(Object.keys(files).sort());
+    // One call, for the first page.
+    expect(await callsOf(word)).toHaveLength(1);
+    const usage = await eventually(
+      async () =>
+        (await call("GET", "/v1/usage", { key: workspace.key })).json<{
+          items: { chat_input_tokens: number }[];
+        }>(),
+      ({ items }) => items.some((item) => item.chat_input_tokens > 100),
+    );
+    expect(usage.items.length).toBeGreaterThan(0);
+  });
+
+  it("leaves the order as it is where the model fails, is late, or names no result", async () => {
+    const workspace = await indexed(files);
+    for (const [kind, timeoutMs] of [
+      ["refused", "20000"],
+      ["hang", "50"],
+      // It answers in words.
+      ["ok", "20000"],
+    ] as const) {
+      const query = `open the door ${marker(kind)}`;
+      const plain = await found(workspace, { query });
+      const answer = await searched(workspace.key, { query }, timeoutMs);
+      expect([kind, answer.reranked]).toEqual([kind, false]);
+      expect([kind, paths(answer)]).toEqual([kind, paths(plain)]);
+    }
+  });
+
+  it("spends nothing for a credential without the scope ask, in other modes, and past the month's budget", async () => {
+    const workspace = await indexed(files);
+    const reader = await newKey(workspace.key, { scopes: ["search"] });
+    const word = marker("sort");
+    const query = `open the door ${word}`;
+    expect(await searched(reader.key, { query })).not.toHaveProperty("reranked");
+    expect(await searched(workspace.key, { query, mode: "lexical" })).not.toHaveProperty("reranked");
+    await call("PATCH", `/v1/workspaces/${workspace.id}`, {
+      key: ROOT_KEY,
+      body: { monthly_token_budget: 600 },
+    });
+    expect((await searched(workspace.key, { query })).reranked).toBe(false);
+    expect(await callsOf(word)).toEqual([]);
   });
 });

@@ -5,9 +5,10 @@ import type { AddressInfo } from "node:net";
  * Words in a question that choose what the stand-in does; what follows tells one test's calls from another's:
  * ok: cites the first source. obey: says what a source tells it to say. paced: a word every 5 ms. slow: every 50 ms.
  * plain: without streaming. uncounted: without usage. cut: the connection ends after a few words. silent: before any.
- * hang: no word at all. refused: 401. busy: 503. once: 503 the first time. mute: 200 and then nothing, the first time.
+ * sort: puts results of a search that hold the word WANTED first. hang: no word at all. refused: 401. busy: 503. once: 503 the first time. mute: 200 and then nothing, the first time.
  */
-const MARKER = /ask(ok|obey|paced|slow|plain|uncounted|cut|silent|hang|refused|busy|once|mute)[0-9a-z]{8}/;
+const MARKER =
+  /ask(ok|sort|obey|paced|slow|plain|uncounted|cut|silent|hang|refused|busy|once|mute)[0-9a-z]{8}/;
 const SLOW_MS = 50;
 const PACED_MS = 5;
 const WORDS = 200;
@@ -113,6 +114,8 @@ class Turn {
         return;
       case "plain":
         return this.#json(words(this.#asked).join(""));
+      case "sort":
+        return this.#stream([sorted(this.#asked)]);
       case "obey":
         return this.#stream(obedience(this.#asked));
       case "paced":
@@ -175,6 +178,15 @@ function words(asked: string): string[] {
   if (source === null) return ["Nothing ", "in the sources ", "answers ", "this."];
   const [, n, from, to] = source;
   return ["It is ", "written ", "in the ", "first source ", `[${n}:`, `${from}-${to}`, "]."];
+}
+
+/** Numbers of the sources that hold the word WANTED. */
+function sorted(asked: string): string {
+  const sources = [...asked.matchAll(/^<<<source (\d+) [\s\S]*?^<<<end/gm)];
+  return sources
+    .filter(([text]) => text.includes("WANTED"))
+    .map(([, n]) => n)
+    .join(", ");
 }
 
 /** What a model says that takes sources for orders: whatever follows `SAY:` on a line, in parts of three characters. */

@@ -1,5 +1,8 @@
+import { hex } from "../../core/hash.ts";
+import { randomBytes } from "../../core/ids.ts";
 import { parseSelector } from "../../core/path.ts";
 import type { EmbedderFor } from "../../core/ports.ts";
+import { orderByModel, type Rerank } from "../../search/rerank.ts";
 import { type SearchResult, search } from "../../search/search.ts";
 import { searchPattern } from "../../search/search-pattern.ts";
 import { type AppContext, workspaceOf } from "../context.ts";
@@ -42,7 +45,7 @@ export const searchRoutes = [
       const result =
         mode === "regex"
           ? await searchPattern(searchDeps(c), workspaceId, { ...query, options })
-          : await search(searchDeps(c), workspaceId, { ...query, mode });
+          : await search({ ...searchDeps(c), rerank: rerankOf(c) }, workspaceId, { ...query, mode });
       return c.json({
         query: body.query,
         mode,
@@ -108,7 +111,26 @@ function searchDeps(c: AppContext) {
   };
 }
 
-function resultBody({ found, nextCursor, truncated, index, degraded }: SearchResult) {
+/** By the chat model, where the deployment wants it and the credential may spend on it. A failure leaves the order. */
+function rerankOf(c: AppContext): Rerank | null {
+  const { SEARCH_RERANK_TIMEOUT_MS: timeoutMs } = c.get("config");
+  const { workspaceId, keyId, scopes } = workspaceOf(c);
+  if (timeoutMs === 0 || !scopes.includes("ask")) return null;
+  const { chatFor, chatContextTokens: contextTokens } = c.get("services");
+  return async (query, candidates, monthlyTokens) => {
+    try {
+      const chat = chatFor(workspaceId, monthlyTokens, null, keyId);
+      if (chat === null) return null;
+      const bounds = { contextTokens, boundary: hex(randomBytes(16)), timeoutMs };
+      return await orderByModel(chat, query, candidates, bounds);
+    } catch (cause) {
+      c.get("log").warning("a search was not reranked", { reason: (cause as Error).name });
+      return null;
+    }
+  };
+}
+
+function resultBody({ found, nextCursor, truncated, index, degraded, reranked }: SearchResult) {
   return {
     results: found.map(({ chunk, score, ranks, highlights }) => ({
       chunk_id: chunk.id,
@@ -132,5 +154,6 @@ function resultBody({ found, nextCursor, truncated, index, degraded }: SearchRes
       updated_at: index.updatedAtMs === null ? null : new Date(index.updatedAtMs).toISOString(),
     },
     ...(degraded.length > 0 ? { degraded } : {}),
+    ...(reranked === null ? {} : { reranked }),
   };
 }

@@ -109,6 +109,10 @@ export const SearchAnswerSchema = z
       .array(z.enum(["vector"]))
       .optional()
       .meta({ description: "What could not be asked: the answer comes from the rest." }),
+    reranked: z.boolean().optional().meta({
+      description:
+        "Where the deployment reranks: whether the chat model put this page in order, or could not be asked in time.",
+    }),
     took_ms: z.int(),
   })
   .openapi("SearchAnswer");

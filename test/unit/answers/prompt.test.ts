@@ -1,7 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { defused, promptFor, renderSource } from "../../../src/answers/prompt.ts";
+import { promptFor, renderSource } from "../../../src/answers/prompt.ts";
 import type { Source } from "../../../src/answers/source.ts";
+import { defused } from "../../../src/core/defused.ts";
 
 const BOUNDARY = "0123456789abcdef0123456789abcdef";
 const source = (n: number, text: string, path = "src/a.ts"): Source => {
