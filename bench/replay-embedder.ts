@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { createServer, type Server } from "node:http";
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 
 const DIMENSIONS = 384;
@@ -10,7 +10,11 @@ const DIMENSIONS = 384;
  * @param queriesTo a real embedding server, which then answers requests of one text: those of searches.
  */
 export async function startReplayEmbedder(queriesTo?: string): Promise<{ url: string; stop(): void }> {
-  const server: Server = createServer(async (request, response) => {
+  const server: Server = createServer((request, response) => {
+    // A caller that is gone waits for no answer.
+    answer(request, response).catch(() => response.destroy());
+  });
+  async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const parts: Buffer[] = [];
     for await (const part of request) parts.push(part as Buffer);
     if (request.method !== "POST") {
@@ -37,7 +41,7 @@ export async function startReplayEmbedder(queriesTo?: string): Promise<{ url: st
         usage: { prompt_tokens: texts.length, total_tokens: texts.length },
       }),
     );
-  });
+  }
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1`,

@@ -167,11 +167,16 @@ export function acceptFiles(db: Database, change: FileChange) {
   return statements as unknown as [BatchItem<"sqlite">, ...BatchItem<"sqlite">[]];
 }
 
-/** Names of a path's folders as tombstones of whole folders have them; `/` is the workspace. */
-function withFolders(file: AcceptedFile): AcceptedFile & { above: string[] } {
-  const above = ["/"];
-  for (let at = file.path.indexOf("/"); at >= 0; at = file.path.indexOf("/", at + 1)) {
-    above.push(file.path.slice(0, at + 1));
+/**
+ * With where the folders above it end, in characters as SQL counts them: their names would take as much room as the
+ * square of the path, and a parameter has 2 MB.
+ */
+function withFolders(file: AcceptedFile): AcceptedFile & { above: number[] } {
+  const above: number[] = [];
+  let characters = 0;
+  for (const character of file.path) {
+    characters++;
+    if (character === "/") above.push(characters);
   }
   return { ...file, above };
 }
@@ -180,7 +185,8 @@ function withFolders(file: AcceptedFile): AcceptedFile & { above: string[] } {
 function notDeletedSince(generation: SQL, workspaceId: string): SQL {
   return sql`NOT EXISTS (
     SELECT 1 FROM tombstones AS t WHERE t.workspace_id = ${workspaceId} AND t.generation > ${generation}
-      AND (t.path = j.path OR t.path IN (SELECT value FROM json_each(j.above))))`;
+      AND t.path IN (SELECT j.path UNION ALL SELECT '/' UNION ALL
+        SELECT substr(j.path, 1, value) FROM json_each(j.above)))`;
 }
 
 function admit(db: Database, change: FileChange, entries: SQL) {
