@@ -12,6 +12,8 @@ export interface ClientOptions {
   longestWaitMs?: number;
   /** Told of each wait, so that nobody thinks it hangs. */
   onWait?: (reason: string, ms: number) => void;
+  /** Told of each answer, refusals too, for what its headers say. */
+  onAnswer?: (headers: Headers) => void;
 }
 
 export interface RequestOptions {
@@ -45,6 +47,7 @@ export class Transport {
       retries: options.retries ?? 4,
       longestWaitMs: options.longestWaitMs ?? 60_000,
       onWait: options.onWait ?? (() => {}),
+      onAnswer: options.onAnswer ?? (() => {}),
     };
   }
 
@@ -96,6 +99,7 @@ export class Transport {
       if (signal?.aborted) throw cause;
       return new ConnectionError(`Nothing answers at ${this.url}.`, { cause });
     }
+    this.#options.onAnswer(response.headers);
     if (response.ok || response.status === 304) return response;
     const problem = await problemOf(response);
     const seconds = Number(response.headers.get("retry-after"));

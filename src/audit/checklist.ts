@@ -69,6 +69,7 @@ const PUBLIC = new Set([
   "GET /health/ready",
   "GET /openapi.json",
   "GET /docs",
+  "GET /docs/{page}",
   "GET /",
   "GET /robots.txt",
   "GET /assets/{file}",

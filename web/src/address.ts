@@ -1,6 +1,15 @@
 import { signal } from "@preact/signals";
 
-export const VIEWS = ["search", "ask", "upload", "status", "usage", "security", "keys"] as const;
+export const VIEWS = [
+  "search",
+  "ask",
+  "upload",
+  "status",
+  "usage",
+  "security",
+  "keys",
+  "deployment",
+] as const;
 export type View = (typeof VIEWS)[number];
 
 /** Everything that a link can share: the view, the query and its filters, the open file. Never a credential. */

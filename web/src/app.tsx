@@ -2,8 +2,9 @@ import { useEffect, useState } from "preact/hooks";
 import { address, VIEWS, type View } from "./address.ts";
 import { Link } from "./parts/link.tsx";
 import { Problem } from "./parts/problem.tsx";
-import { logOut, resume, session } from "./session.ts";
+import { logOut, resume, rootClient, session } from "./session.ts";
 import { AskView } from "./views/ask.tsx";
+import { DeploymentView } from "./views/deployment.tsx";
 import { FileView } from "./views/file.tsx";
 import { KeysView } from "./views/keys.tsx";
 import { LoginView } from "./views/login.tsx";
@@ -21,6 +22,7 @@ const TITLES: Record<View, string> = {
   usage: "Usage",
   security: "Security",
   keys: "Keys",
+  deployment: "Deployment",
 };
 
 export function App() {
@@ -35,7 +37,27 @@ export function App() {
   useEffect(begin, []);
   if (start === "loading") return <p class="quiet page">Loading …</p>;
   if (start !== "ready") return <Problem error={start.error} retry={begin} />;
-  return session.value === null ? <LoginView /> : <SignedIn />;
+  if (session.value !== null) return <SignedIn />;
+  return rootClient.value === null ? <LoginView /> : <Operator />;
+}
+
+/** Who came with the root key alone: it reads no workspace, so there is nothing to search. */
+function Operator() {
+  return (
+    <>
+      <header class="bar">
+        <strong class="brand">DevFlow</strong>
+        <span class="workspace">operator</span>
+        <a href="/docs">API and guide</a>
+        <button type="button" onClick={logOut}>
+          Sign out
+        </button>
+      </header>
+      <main id="content" class="page">
+        <DeploymentView />
+      </main>
+    </>
+  );
 }
 
 function SignedIn() {
@@ -62,6 +84,7 @@ function SignedIn() {
             </Link>
           ))}
         </nav>
+        <a href="/docs">Docs</a>
         <span class="workspace" title="Workspace">
           {workspace}
         </span>
@@ -92,5 +115,7 @@ function Shown({ view }: { view: View }) {
       return <SecurityView />;
     case "keys":
       return <KeysView />;
+    case "deployment":
+      return <DeploymentView />;
   }
 }

@@ -21,7 +21,25 @@ export const session = signal<Session | null>(null);
 /** With the key itself; null until somebody gave it to this page since it was loaded. */
 export const keyClient = signal<DevFlowClient | null>(null);
 
-const clientFor = (key: string) => new DevFlowClient({ url: location.origin, key, retries: 2 });
+/** With the deployment's root key: the checklist and backups. In memory alone. */
+export const rootClient = signal<DevFlowClient | null>(null);
+
+/** What is left of each policy, as the last answers said. */
+export const limitsLeft = signal<Record<string, { left: number; resetsInSeconds: number }>>({});
+
+const clientFor = (key: string) =>
+  new DevFlowClient({ url: location.origin, key, retries: 2, onAnswer: noteLimit });
+
+/** `RateLimit: "search";r=49;t=3600` (IETF draft). */
+function noteLimit(headers: Headers): void {
+  const match = /^"(\w+)";r=(\d+);t=(\d+)/.exec(headers.get("ratelimit") ?? "");
+  if (match === null) return;
+  const [, name = "", left, resets] = match;
+  limitsLeft.value = {
+    ...limitsLeft.value,
+    [name]: { left: Number(left), resetsInSeconds: Number(resets) },
+  };
+}
 
 /** Takes up the token of this tab, if there is one that still works. */
 export async function resume(): Promise<void> {
@@ -40,6 +58,10 @@ export async function resume(): Promise<void> {
 export async function logIn(key: string): Promise<void> {
   const withKey = clientFor(key.trim());
   const who = await withKey.whoami();
+  if (who.kind === "root") {
+    rootClient.value = withKey;
+    return;
+  }
   const scopes = who.scopes.filter((scope) => TOKEN_SCOPES.includes(scope));
   if (who.kind !== "api_key" || scopes.length === 0) {
     throw new Error("Give a workspace's API key that may search.");
@@ -60,8 +82,20 @@ export async function giveKey(key: string): Promise<void> {
   keyClient.value = client;
 }
 
+/** Errors: a key that is not the root key is refused. */
+export async function giveRootKey(key: string): Promise<void> {
+  const client = clientFor(key.trim());
+  if ((await client.whoami()).kind !== "root") throw new Error("This is not the deployment’s root key.");
+  rootClient.value = client;
+}
+
+export function forgetRoot(): void {
+  rootClient.value = null;
+}
+
 export function logOut(): void {
   sessionStorage.removeItem(TOKEN);
   keyClient.value = null;
+  rootClient.value = null;
   session.value = null;
 }

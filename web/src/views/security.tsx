@@ -4,7 +4,7 @@ import { Bars } from "../parts/bars.tsx";
 import { useLoaded } from "../parts/load.ts";
 import { NeedKey } from "../parts/need-key.tsx";
 import { Problem } from "../parts/problem.tsx";
-import { session } from "../session.ts";
+import { limitsLeft, session } from "../session.ts";
 
 export function SecurityView() {
   return (
@@ -29,6 +29,7 @@ function Limits() {
             <th scope="col">Policy</th>
             <th scope="col">Requests</th>
             <th scope="col">Window</th>
+            <th scope="col">Left</th>
           </tr>
         </thead>
         <tbody>
@@ -37,11 +38,25 @@ function Limits() {
               <th scope="row">{name}</th>
               <td>{count(requests)}</td>
               <td>{count(seconds)} s</td>
+              <td>
+                <Left name={name} of={requests} />
+              </td>
             </tr>
           ))}
         </tbody>
       </table>
     </section>
+  );
+}
+
+function Left({ name, of }: { name: string; of: number }) {
+  const known = limitsLeft.value[name];
+  if (known === undefined) return <span class="quiet">not used here yet</span>;
+  return (
+    <>
+      <meter min={0} max={of} low={of / 5} value={known.left} aria-label={`Left of ${name}`} />{" "}
+      {count(known.left)}
+    </>
   );
 }
 

@@ -1,7 +1,7 @@
 import { useState } from "preact/hooks";
 import type { DevFlowClient } from "../../../client/client.ts";
 import type { Job, JobFile } from "../../../client/types.ts";
-import { count } from "../format.ts";
+import { bytes, count } from "../format.ts";
 import { NeedKey } from "../parts/need-key.tsx";
 import { Problem } from "../parts/problem.tsx";
 
@@ -10,6 +10,9 @@ const BATCH_FILES = 200;
 const BATCH_BYTES = 8 * 1024 * 1024;
 /** Larger files are never indexed, so they are not sent. In bytes. */
 const LARGEST = 1024 * 1024;
+
+/** What was not indexed, and why. */
+type Left = Pick<JobFile, "path" | "reason" | "message">;
 
 interface Dropped {
   path: string;
@@ -30,7 +33,7 @@ function Uploader({ client }: { client: DevFlowClient }) {
   const [over, setOver] = useState(false);
   const [sent, setSent] = useState<{ done: number; total: number } | null>(null);
   const [jobs, setJobs] = useState<Job[]>([]);
-  const [failed, setFailed] = useState<JobFile[]>([]);
+  const [left, setLeft] = useState<Left[]>([]);
   const [error, setError] = useState<unknown>(null);
 
   const follow = async (job: Job | null) => {
@@ -38,8 +41,10 @@ function Uploader({ client }: { client: DevFlowClient }) {
     for await (const now of client.followJob(job.id)) {
       setJobs((all) => [...all.filter(({ id }) => id !== now.id), now]);
     }
-    const { items } = await client.jobFiles(job.id, { status: "failed", limit: 100 });
-    setFailed((all) => [...all, ...items]);
+    const pages = await Promise.all(
+      ["failed", "skipped"].map((status) => client.jobFiles(job.id, { status, limit: 100 })),
+    );
+    setLeft((all) => [...all, ...pages.flatMap(({ items }) => items)]);
   };
   const take = async (dropped: readonly Dropped[]) => {
     setError(null);
@@ -52,7 +57,10 @@ function Uploader({ client }: { client: DevFlowClient }) {
         setSent({ done: 1, total: 1 });
         return await follow(job);
       }
-      const files = dropped.filter(({ file }) => file.size <= LARGEST);
+      const known = dropped.filter(({ path }) => !/(^|\/)(\.git|node_modules)\//.test(path));
+      const files = known.filter(({ file }) => file.size <= LARGEST);
+      const large = known.filter(({ file }) => file.size > LARGEST);
+      setLeft(large.map(({ path, file }) => ({ path, reason: "too_large", message: bytes(file.size) })));
       let done = 0;
       setSent({ done, total: files.length });
       const following: Promise<void>[] = [];
@@ -131,13 +139,13 @@ function Uploader({ client }: { client: DevFlowClient }) {
           <JobRow key={job.id} job={job} />
         ))}
       </ul>
-      {failed.length > 0 && (
+      {left.length > 0 && (
         <>
           <h2>Not indexed</h2>
           <ul>
-            {failed.map(({ path, message, reason }) => (
+            {left.map(({ path, message, reason }) => (
               <li key={path}>
-                <code>{path}</code> {message ?? reason}
+                <code>{path}</code> {[reason, message].filter((part) => part !== null).join(": ")}
               </li>
             ))}
           </ul>
@@ -170,7 +178,9 @@ export function JobRow({ job }: { job: Job }) {
 function* batchesOf(files: readonly Dropped[]): Generator<Dropped[]> {
   let batch: Dropped[] = [];
   let size = 0;
-  for (const dropped of files) {
+  // Ignore files first: the server's rules for all that follows stand in them.
+  const rules = ({ path }: Dropped) => (/(^|\/)\.(git|devflow)ignore$/.test(path) ? 0 : 1);
+  for (const dropped of files.toSorted((a, b) => rules(a) - rules(b))) {
     if (batch.length === BATCH_FILES || (batch.length > 0 && size + dropped.file.size > BATCH_BYTES)) {
       yield batch;
       batch = [];
