@@ -65,6 +65,9 @@ export async function highlight(text: string, language: string): Promise<Token[]
   const lines = core.codeToTokensWithThemes(text, {
     lang: name,
     themes: { light: "github-light-high-contrast", dark: "github-dark-high-contrast" },
+    // Or a line that takes half a second, as the first one does on a slow machine while patterns are compiled, is
+    // left half read, and all that follows a comment is coloured as one. `LONGEST` bounds the work.
+    tokenizeTimeLimit: 0,
   });
   return lines.map((line) =>
     line.map(({ content, variants }) => ({
