@@ -1,5 +1,4 @@
 import { Buffer } from "node:buffer";
-import OpenAI from "openai";
 import { mapBounded } from "../core/bounded.ts";
 import { PaidCallError } from "../core/budget.ts";
 import { DevFlowError } from "../core/errors.ts";
@@ -18,7 +17,7 @@ export interface OpenAiEmbedderOptions {
   dimensions: number;
   /** Tokens that the model reads of one input. */
   maxTokens: number;
-  /** Does time-outs and retries; the SDK's own are off. */
+  /** Does time-outs and retries. */
   fetch: typeof fetch;
 }
 
@@ -27,7 +26,8 @@ const WIDTH = 3;
 const SERVICE = "The embedding service";
 
 /**
- * Embeddings by the OpenAI API, or by any server that speaks it.
+ * Embeddings by the OpenAI API, or by any server that speaks it. One plain request: a search waits for it, and the SDK
+ * (which the chat model is asked by) spends more on it than the rest of the search on its ranking.
  * Errors: `upstream_unavailable`, also where the answer does not fit the question (count, length, not a number);
  * each is a `PaidCallError` that says what was charged until then.
  */
@@ -36,24 +36,22 @@ export class OpenAiEmbedder implements Embedder {
   readonly dimensions: number;
   readonly #maxTokens: number;
   readonly #apiKey: Secret;
-  readonly #client: OpenAI;
+  readonly #address: string;
+  readonly #headers: Record<string, string>;
+  readonly #send: typeof fetch;
 
   constructor(options: OpenAiEmbedderOptions) {
     this.model = options.model;
     this.dimensions = options.dimensions;
     this.#maxTokens = options.maxTokens;
     this.#apiKey = options.apiKey;
-    this.#client = new OpenAI({
-      apiKey: options.apiKey.reveal(),
-      baseURL: options.baseUrl,
-      organization: null,
-      project: null,
-      maxRetries: 0,
-      // The fetch below bounds each attempt; this one only must not strike before it is through.
-      timeout: 3_600_000,
-      logLevel: "off",
-      fetch: options.fetch,
-    });
+    this.#address = `${options.baseUrl.replace(/\/+$/, "")}/embeddings`;
+    this.#headers = {
+      "content-type": "application/json",
+      accept: "application/json",
+      authorization: `Bearer ${options.apiKey.reveal()}`,
+    };
+    this.#send = options.fetch;
   }
 
   async embed(texts: string[], signal?: AbortSignal): Promise<Embeddings> {
@@ -84,29 +82,36 @@ export class OpenAiEmbedder implements Embedder {
       // byte, so inputs of `maxTokens` bytes pass whatever the vocabulary.
       const shorter = inputs.map((input) => truncateUtf8(input, this.#maxTokens));
       const overLong = shorter.some((input, i) => input.length !== inputs[i]?.length);
-      if (!(cause instanceof OpenAI.BadRequestError && overLong)) throw cause;
+      if (!(cause instanceof EmbeddingStatusError && cause.status === 400 && overLong)) throw cause;
       return await this.#request(shorter, signal);
     }
   }
 
   #failure(cause: unknown): DevFlowError {
     if (cause instanceof DevFlowError) return cause;
-    const header = cause instanceof OpenAI.APIError ? (cause.headers?.get("retry-after") ?? null) : null;
-    return unavailable(SERVICE, cause, this.#apiKey, parseRetryAfter(header, Date.now()));
+    const retryAfterMs = cause instanceof EmbeddingStatusError ? cause.retryAfterMs : null;
+    return unavailable(SERVICE, cause, this.#apiKey, retryAfterMs);
   }
 
   async #request(input: string[], signal: AbortSignal | undefined): Promise<Embeddings> {
-    const response = await this.#client.embeddings.create(
-      {
+    const answer = await this.#send(this.#address, {
+      method: "POST",
+      headers: this.#headers,
+      body: JSON.stringify({
         model: this.model,
         input,
-        // Named, so that the SDK hands the text on: its own way makes two arrays of numbers of each vector.
+        // A third of the bytes of numbers, and no array is made of them.
         encoding_format: "base64",
         // Only these models can shorten their vectors; others refuse the parameter.
         ...(this.model.startsWith("text-embedding-3-") ? { dimensions: this.dimensions } : {}),
-      },
-      signal ? { signal } : {},
-    );
+      }),
+      ...(signal ? { signal } : {}),
+    });
+    if (!answer.ok) {
+      const retryAfterMs = parseRetryAfter(answer.headers.get("retry-after"), Date.now());
+      throw new EmbeddingStatusError(answer.status, await answer.text(), retryAfterMs);
+    }
+    const response = (await answer.json()) as EmbeddingAnswer;
     const vectors = new Array<Vector>(input.length);
     for (const { index, embedding } of response.data ?? []) {
       const vector = vectorOf(embedding);
@@ -122,7 +127,25 @@ export class OpenAiEmbedder implements Embedder {
 
 /** The provider said no: then it charges nothing. Silence may be an answer that was lost. */
 function isAnswered(cause: unknown): boolean {
-  return cause instanceof OpenAI.APIError && cause.status !== undefined;
+  return cause instanceof EmbeddingStatusError;
+}
+
+/** What we read of the API's answer, none of it certain. */
+interface EmbeddingAnswer {
+  data?: { index: number; embedding: unknown }[];
+  usage?: { prompt_tokens?: number; total_tokens?: number };
+}
+
+/** An answer other than 2xx, with the server's words: for the log only. */
+class EmbeddingStatusError extends Error {
+  readonly status: number;
+  readonly retryAfterMs: number | null;
+
+  constructor(status: number, body: string, retryAfterMs: number | null) {
+    super(`the embedding service answered ${status}: ${body.slice(0, 500)}`);
+    this.status = status;
+    this.retryAfterMs = retryAfterMs;
+  }
 }
 
 const NOTHING: Embeddings = { vectors: [], tokens: 0 };

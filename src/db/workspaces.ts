@@ -52,6 +52,7 @@ export function markWorkspaceDeleted(db: Database, id: string, now: number) {
   return db.update(workspaces).set({ deletedAt: now }).where(standing(id));
 }
 
-function standing(id: string) {
+/** The condition that the workspace is not being deleted. */
+export function standing(id: string) {
   return and(eq(workspaces.id, id), isNull(workspaces.deletedAt));
 }

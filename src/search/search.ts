@@ -60,7 +60,7 @@ const GREATEST_DEPTH = 300;
 const TEXTS_PER_RESULT = 2;
 
 /**
- * Searches a workspace. Round trips, side by side: one D1 batch (workspace, pending files), one call of the index
+ * Searches a workspace. Round trips, side by side: one read of D1 (workspace, pending files), one call of the index
  * (hits, their chunks, totals), and the embedding with Chroma's query behind it; then one more call of the index for
  * the chunks that only the vectors found. Both legs are asked again, deeper, where their hits don't fill the page.
  * Errors: `embedding_mismatch`, `budget_exhausted`, `invalid_cursor`, `invalid_request` and `invalid_path` for
@@ -72,21 +72,22 @@ export async function search(
   query: SearchQuery,
 ): Promise<SearchResult> {
   const parsed = query.verbatim ? asItIs(query.text) : parseQuery(query.text);
-  const scope = await cursorScope(workspaceId, query);
+  const scope = () => cursorScope(workspaceId, query);
   const [shownBefore, askedDepth] =
-    query.cursor === null ? ["", DEPTH] : await deps.cursors.open(scope, query.cursor);
+    query.cursor === null ? ["", DEPTH] : await deps.cursors.open(await scope(), query.cursor);
   const shown = String(shownBefore);
-  const index = deps.workspaceIndex(workspaceId);
   const filter = narrowed(query.filter, parsed);
+  const byMeaning = (query.mode === "hybrid" || query.mode === "semantic") && filter !== null;
+  const giveUpAfterMs = query.mode === "hybrid" ? deps.vectorTimeoutMs : null;
+  // First of all: what comes after it runs while the query is embedded.
+  const meaningLeg = byMeaning
+    ? vectorLeg(deps, workspaceId, { text: parsed.text, filter, giveUpAfterMs })
+    : async () => [];
+  const index = deps.workspaceIndex(workspaceId);
   const plan = planOf(query, parsed);
   const state = stateOf(deps, workspaceId);
   // Awaited below; should another leg fail first, this is no unhandled rejection.
   state.catch(() => {});
-  const byMeaning = (query.mode === "hybrid" || query.mode === "semantic") && filter !== null;
-  const giveUpAfterMs = query.mode === "hybrid" ? deps.vectorTimeoutMs : null;
-  const meaningLeg = byMeaning
-    ? vectorLeg(deps, workspaceId, { text: parsed.text, filter, giveUpAfterMs }, state)
-    : async () => [];
 
   let depth = Number(askedDepth);
   for (;;) {
@@ -102,7 +103,7 @@ export async function search(
     };
     const [answer, meaning, { pending, workspace }] = await Promise.all([
       deps.measure("lexical", () => index.find(asked)),
-      meaningLeg(depth),
+      meaningLeg(depth, state),
       state,
     ]);
     const { page, ranking, request, fetchChunks } = await deps.measure("fuse", async () => {
@@ -137,7 +138,10 @@ export async function search(
       nextCursor:
         last.page.nextOffset === null
           ? null
-          : await deps.cursors.sign(scope, [packed(last.ranking, last.page.nextOffset, shown), depth]),
+          : await deps.cursors.sign(await scope(), [
+              packed(last.ranking, last.page.nextOffset, shown),
+              depth,
+            ]),
       truncated: last.page.truncated,
       index: { files: answer.files, pendingFiles: pending, updatedAtMs: answer.updatedAtMs },
       degraded: meaning === null ? ["vector"] : [],

@@ -21,8 +21,8 @@ import type {
 } from "../core/ports.ts";
 import { pathFilter } from "../core/vector-metadata.ts";
 import type { Database } from "../db/database.ts";
-import { countPendingFiles } from "../db/pending-files.ts";
-import { selectWorkspace, type WorkspaceRow } from "../db/workspaces.ts";
+import { selectSearchState } from "../db/search-state.ts";
+import type { WorkspaceRow } from "../db/workspaces.ts";
 import type { SearchMemory } from "./search-memory.ts";
 
 export interface VectorLegDeps {
@@ -53,38 +53,38 @@ export interface WorkspaceState {
   pending: number;
 }
 
-/** One D1 batch. Errors: `not_found` while the workspace is being deleted. */
+/** One read of D1. Errors: `not_found` while the workspace is being deleted. */
 export async function stateOf(
   { db, memory }: Pick<VectorLegDeps, "db" | "memory">,
   workspaceId: string,
 ): Promise<WorkspaceState> {
-  const [[workspace], [count]] = await db.batch([
-    selectWorkspace(db, workspaceId),
-    countPendingFiles(db, workspaceId),
-  ]);
-  if (workspace === undefined) throw new DevFlowError("not_found", "This workspace is being deleted.");
-  memory.workspaces.set(workspaceId, workspace);
-  return { workspace, pending: count?.pending ?? 0 };
+  const [state] = await selectSearchState(db, workspaceId);
+  if (state === undefined) throw new DevFlowError("not_found", "This workspace is being deleted.");
+  memory.workspaces.set(workspaceId, state.workspace);
+  return state;
 }
 
 /**
- * The dense leg, to be asked at one or more depths; the query is embedded once. It begins with the workspace as this
- * isolate last read it, while the row is read anew: where that says otherwise the leg is asked again by it.
- * Nothing is embedded for an empty workspace, or one of another model.
- * @param state what is read of the workspace meanwhile.
+ * The dense leg, to be asked at one or more depths; the query is embedded once, and at once: nothing else of a search
+ * takes as long. It begins with the workspace as this isolate last read it, while the row is read anew: where that says
+ * otherwise the leg is asked again by it. Nothing is embedded for an empty workspace, or one of another model.
+ * @returns asks the leg; `state` is what is read of the workspace meanwhile.
  * Errors: `embedding_mismatch`, `budget_exhausted`; `upstream_unavailable` unless `giveUpAfterMs` is set.
  */
 export function vectorLeg(
   deps: VectorLegDeps,
   workspaceId: string,
   query: VectorQuery,
-  state: Promise<WorkspaceState>,
-): (depth: number) => Promise<VectorHit[] | null> {
+): (depth: number, state: Promise<WorkspaceState>) => Promise<VectorHit[] | null> {
   const remembered = deps.memory.workspaces.get(workspaceId);
+  const early = remembered !== undefined && mayAsk(remembered, deps) ? remembered : null;
   const signal = query.giveUpAfterMs === null ? undefined : AbortSignal.timeout(query.giveUpAfterMs);
   const filters = vectorFilters(query.filter);
-  let vector: Promise<Vector> | null = null;
-  let embeddedBy: EmbeddingIdentity | null = null;
+  let embeddedBy = early === null ? null : embeddingInUse(storedEmbedding(early), deps);
+  let vector =
+    early === null || embeddedBy === null ? null : embedQuery(deps, early, embeddedBy, query.text, signal);
+  // Awaited when the leg is asked.
+  vector?.catch(() => {});
 
   const ask = async (workspace: WorkspaceRow, depth: number): Promise<VectorHit[] | null> => {
     const model = embeddingInUse(storedEmbedding(workspace), deps);
@@ -105,12 +105,12 @@ export function vectorLeg(
     }
   };
 
-  return async (depth) => {
-    const early = remembered && mayAsk(remembered, deps) ? settled(ask(remembered, depth)) : null;
+  return async (depth, state) => {
+    const asked = early === null ? null : settled(ask(early, depth));
     const { workspace } = await state;
-    if (early === null || remembered === undefined) return ask(workspace, depth);
-    const outcome = await early;
-    if (sameUse(remembered, workspace)) return outcome();
+    if (asked === null || early === null) return ask(workspace, depth);
+    const outcome = await asked;
+    if (sameUse(early, workspace)) return outcome();
     // What was embedded serves again, unless it failed.
     if (vector !== null && (await settled(vector)).failed) vector = null;
     return ask(workspace, depth);

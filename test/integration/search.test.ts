@@ -335,7 +335,7 @@ describe("search", () => {
       });
     const index = deps.workspaceIndex;
     const found: SearchDeps = {
-      db: noting("d1", deps.db, ["batch"]),
+      db: noting("d1", deps.db, ["batch", "select"]),
       vectors: noting("chroma", deps.vectors, ["query", "get", "existing"]),
       embedder: deps.embedder,
       previousEmbedding: null,
@@ -361,10 +361,10 @@ describe("search", () => {
   };
 
   it.each([
-    ["hybrid", ["chroma.query", "d1.batch", "embedder.embed", "index.chunks", "index.find"]],
-    ["semantic", ["chroma.query", "d1.batch", "embedder.embed", "index.chunks", "index.find"]],
-    ["lexical", ["d1.batch", "index.find"]],
-    ["symbol", ["d1.batch", "index.find"]],
+    ["hybrid", ["chroma.query", "d1.select", "embedder.embed", "index.chunks", "index.find"]],
+    ["semantic", ["chroma.query", "d1.select", "embedder.embed", "index.chunks", "index.find"]],
+    ["lexical", ["d1.select", "index.find"]],
+    ["symbol", ["d1.select", "index.find"]],
   ] as const)("makes these round trips and no more in mode %s", async (mode, expected) => {
     const workspace = await indexed();
     const { trips, found: counting } = counted();
