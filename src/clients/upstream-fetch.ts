@@ -102,7 +102,8 @@ function limited(
   if (timeoutMs === null) return { signal: caller, done() {} };
   const controller = new AbortController();
   const abort = () => controller.abort(caller?.reason);
-  const late = () => controller.abort(new DOMException(`timeout: no answer within ${timeoutMs} ms`, "TimeoutError"));
+  const late = () =>
+    controller.abort(new DOMException(`timeout: no answer within ${timeoutMs} ms`, "TimeoutError"));
   const timer = setTimeout(late, timeoutMs);
   if (caller?.aborted) abort();
   caller?.addEventListener("abort", abort, { once: true });

@@ -223,6 +223,11 @@ export interface SymbolHit {
 export interface IndexQuery {
   /** An FTS5 expression with every term quoted (see `lexical-query.ts`), or null: no lexical leg. */
   match: string | null;
+  /**
+   * What `match` is a disjunction of, each quoted, with its stem of `terms`, or null for a phrase: common ones need not
+   * be scored where rare ones fill the places. Empty where `match` asks for more than one of them.
+   */
+  alternatives: { match: string; stem: string | null }[];
   /** Stems of what `match` looks for, whose rarity is to be told. */
   terms: string[];
   symbol: { name: string; parent: string | null } | null;

@@ -9,6 +9,7 @@ import type {
   LexicalHit,
   StoredChunk,
 } from "../core/ports.ts";
+import { type Alternative, rareOf } from "./workspace-index-prune.ts";
 
 /**
  * Weights of the columns in BM25, 0 and up, 1 for the body: a term in the name of what is defined, or in the path, tells
@@ -47,29 +48,51 @@ export function conditionsOf(
   return { sql: conditions.map((condition) => ` AND ${condition}`).join(""), bindings };
 }
 
-/** Best first; equal scores in the order in which the chunks came in. */
+/**
+ * Best first; equal scores in the order in which the chunks came in. Scoring a chunk costs ten times what finding it
+ * does: in a large workspace those that hold the rare words alone are scored, where the others cannot come before them.
+ * @param alternatives what `match` is a disjunction of; empty where there is more to it.
+ */
 export function findLexical(
   sql: SqlStorage,
   match: string,
   filter: ChunkFilter,
   limit: number,
+  alternatives: readonly Alternative[] = [],
+): LexicalHit[] {
+  const rare = rareOf(alternatives, limit);
+  if (rare !== null) {
+    const hits = rankLexical(sql, match, filter, limit, rare.match);
+    if (hits.length === limit && (hits.at(-1)?.bm25 ?? 0) > rare.bound) return hits;
+  }
+  return rankLexical(sql, match, filter, limit, null);
+}
+
+function rankLexical(
+  sql: SqlStorage,
+  match: string,
+  filter: ChunkFilter,
+  limit: number,
+  holding: string | null,
 ): LexicalHit[] {
   const conditions = conditionsOf(filter);
+  // The sign keeps SQLite from looking up each of them in the text index by itself.
+  const held = (rowid: string) =>
+    holding === null ? "" : ` AND +${rowid} IN (SELECT rowid FROM chunk_terms WHERE chunk_terms MATCH ?)`;
   // Without a filter the best are chosen before any row is looked up.
   const query =
     conditions.sql === ""
       ? `SELECT c.id, f.path, best.bm25 FROM (
-           SELECT rowid AS chunk, -${BM25} AS bm25 FROM chunk_terms WHERE chunk_terms MATCH ?
+           SELECT rowid AS chunk, -${BM25} AS bm25 FROM chunk_terms WHERE chunk_terms MATCH ?${held("rowid")}
            ORDER BY bm25 DESC, chunk LIMIT ?
          ) best JOIN chunks c ON c.chunk = best.chunk JOIN files f ON f.file = c.file
          ORDER BY best.bm25 DESC, best.chunk`
       : `SELECT c.id, f.path, -${BM25} AS bm25
          FROM chunk_terms JOIN chunks c ON c.chunk = chunk_terms.rowid JOIN files f ON f.file = c.file
-         WHERE chunk_terms MATCH ?${conditions.sql}
+         WHERE chunk_terms MATCH ?${held("chunk_terms.rowid")}${conditions.sql}
          ORDER BY bm25 DESC, c.chunk LIMIT ?`;
-  return sql
-    .exec<LexicalHit & Record<string, SqlStorageValue>>(query, match, ...conditions.bindings, limit)
-    .toArray();
+  const bindings = [match, ...(holding === null ? [] : [holding]), ...conditions.bindings, limit];
+  return sql.exec<LexicalHit & Record<string, SqlStorageValue>>(query, ...bindings).toArray();
 }
 
 export type StoredChunkRow = {

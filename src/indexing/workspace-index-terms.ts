@@ -52,11 +52,18 @@ export function rewriteTerms(sql: SqlStorage, limit: number): boolean {
   return rows.length === limit;
 }
 
+/** In how many chunks each of the terms stands, and how rare that makes it. */
+export interface TermCount {
+  holders: number;
+  rarity: number;
+}
+
 /**
- * Inverse document frequency of each term, as FTS5's `bm25()` reckons it: ln((N − n + 0.5) / (n + 0.5)), at least 1e-6.
+ * Rarity is the inverse document frequency, as FTS5's `bm25()` reckons it: ln((N − n + 0.5) / (n + 0.5)), at least 1e-6.
  * @param terms stems, as the tokenizer makes them; one that no chunk holds is as rare as can be.
+ * @param chunks in the workspace.
  */
-export function rarityOf(sql: SqlStorage, terms: readonly string[], chunks: number): number[] {
+export function countTerms(sql: SqlStorage, terms: readonly string[], chunks: number): TermCount[] {
   const frequencies = new Map(
     sql
       .exec<{ term: string; doc: number }>(
@@ -68,6 +75,6 @@ export function rarityOf(sql: SqlStorage, terms: readonly string[], chunks: numb
   );
   return terms.map((term) => {
     const holders = Math.min(chunks, frequencies.get(term) ?? 0);
-    return Math.max(1e-6, Math.log((chunks - holders + 0.5) / (holders + 0.5)));
+    return { holders, rarity: Math.max(1e-6, Math.log((chunks - holders + 0.5) / (holders + 0.5))) };
   });
 }

@@ -5,6 +5,8 @@ import { STOP_WORDS } from "./stop-words.ts";
 export interface LexicalQuery {
   /** An FTS5 expression, every term of it quoted; null where the text holds nothing to look for. */
   match: string | null;
+  /** What the expression is a disjunction of, each with its stem; null for a phrase. */
+  alternatives: { match: string; stem: string | null }[];
   /** Stems of the words and whole identifiers that are looked for: see `stemOf`. */
   stems: ReadonlySet<string>;
 }
@@ -26,9 +28,13 @@ export function lexicalQuery(text: string): LexicalQuery {
   }
   const telling = words.filter((word) => !STOP_WORDS.has(word));
   const terms = new Set([...wholes, ...(telling.length > 0 || wholes.length > 0 ? telling : words)]);
-  const alternatives = new Set([...terms, ...phrasesOf(text)].slice(0, MAX_TERMS));
+  const alternatives = [...new Set([...terms, ...phrasesOf(text)].slice(0, MAX_TERMS))].map((one) => ({
+    match: quoted(one),
+    stem: terms.has(one) ? stemOf(one) : null,
+  }));
   return {
-    match: alternatives.size === 0 ? null : [...alternatives].map(quoted).join(" OR "),
+    match: alternatives.length === 0 ? null : alternatives.map(({ match }) => match).join(" OR "),
+    alternatives,
     stems: new Set([...terms].map(stemOf)),
   };
 }

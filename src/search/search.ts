@@ -94,6 +94,7 @@ export async function search(
     const texts = Math.min(depth, query.limit * TEXTS_PER_RESULT + shown.length);
     const asked = {
       match: filter === null ? null : plan.match,
+      alternatives: plan.alternatives,
       terms: plan.terms,
       symbol: filter === null ? null : plan.symbol,
       exclude: plan.exclude,
@@ -163,6 +164,8 @@ function asItIs(text: string): ParsedQuery {
 /** What a mode asks of the index, and how it ranks what comes back. */
 interface Plan {
   match: string | null;
+  /** What `match` is a disjunction of; empty where it has conditions. */
+  alternatives: { match: string; stem: string | null }[];
   symbol: { name: string; parent: string | null } | null;
   /** An FTS5 expression of what no result may hold. */
   exclude: string | null;
@@ -177,7 +180,7 @@ interface Plan {
 }
 
 function planOf({ mode, verbatim }: SearchQuery, { text, phrases, excluded }: ParsedQuery): Plan {
-  const { match, stems } = lexicalQuery(text);
+  const { match, alternatives, stems } = lexicalQuery(text);
   const exclude = exclusionOf(excluded);
   if (mode === "symbol") {
     const symbol = symbolName(text);
@@ -207,6 +210,8 @@ function planOf({ mode, verbatim }: SearchQuery, { text, phrases, excluded }: Pa
   const words = new Set(splitIdentifiers(text).map(stemOf));
   return {
     match: withConditions(match, required, excluded),
+    // What is excluded scores nothing; what is required does, whatever else a row holds.
+    alternatives: required.length === 0 ? alternatives : [],
     symbol: null,
     exclude,
     stems,
@@ -221,7 +226,7 @@ function planOf({ mode, verbatim }: SearchQuery, { text, phrases, excluded }: Pa
   };
 }
 
-const UNREFINED = { terms: [], refinedBy: () => null };
+const UNREFINED = { alternatives: [], terms: [], refinedBy: () => null };
 
 /** The ranking after a second look at its first places. */
 async function refined(

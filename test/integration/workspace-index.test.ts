@@ -3,6 +3,8 @@ import { describe, expect, it } from "vitest";
 import type { ChunkKind } from "../../src/core/chunk.ts";
 import { isId } from "../../src/core/ids.ts";
 import type { FileToCommit } from "../../src/core/ports.ts";
+import { rareOf } from "../../src/indexing/workspace-index-prune.ts";
+import { findLexical } from "../../src/indexing/workspace-index-read.ts";
 import { migrate } from "../../src/indexing/workspace-index-schema.ts";
 import { rewriteTerms } from "../../src/indexing/workspace-index-terms.ts";
 import { ANYTHING, bringIn, chunkOf, newIndex, planned } from "../support/workspace-index.ts";
@@ -238,7 +240,9 @@ describe("WorkspaceIndex.lexical", () => {
     await bringIn(index, "doc.ts", 2, [{ text: "some needle in a text", doc: "A needle." }]);
     await bringIn(index, "lib/needle.ts", 3, ["some thread in a text"]);
     await bringIn(index, "name.ts", 4, [{ text: "some thread in a text", symbol: "needle" }]);
-    const query = { match: '"needle"', terms: ["needl", "other", "absent"], filter: ANYTHING };
+    const alternatives = [{ match: '"needle"', stem: "needl" }];
+    const terms = ["needl", "other", "absent"];
+    const query = { match: '"needle"', alternatives, terms, filter: ANYTHING };
     const answer = await index.find({ ...query, symbol: null, exclude: null, limit: 10, texts: 1 });
     const order = answer.lexical.map(({ path }) => path);
     expect(order.indexOf("name.ts")).toBeLessThan(order.indexOf("doc.ts"));
@@ -247,6 +251,41 @@ describe("WorkspaceIndex.lexical", () => {
     expect(needle).toBeCloseTo(Math.log((16 - 4 + 0.5) / (4 + 0.5)));
     expect(other).toBe(1e-6);
     expect(absent).toBeGreaterThan(needle);
+  });
+
+  it("finds the same, in the same order, whether it scores all of many chunks or those of rare words alone", async () => {
+    const index = newIndex();
+    await bringIn(index, "src/a.ts", 1, ["first"]);
+    await runInDurableObject(index as never, (_, { storage: { sql } }) => {
+      sql.exec(`INSERT INTO chunks (id, file, ordinal, start_line, end_line, kind, text, embed_hash)
+        WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 8000)
+        SELECT 'chk_' || i, 1, i, i, i, 'block', '', '' FROM n`);
+      // Of other lengths and counts, so that scores differ; the seldom word mostly beside the common one.
+      sql.exec(`INSERT INTO chunk_terms (rowid, symbol, path, doc, body)
+        SELECT chunk, '', '', '',
+          iif(ordinal % 3 > 0, replace(hex(zeroblob(1 + ordinal % 7)), '00', 'common '), '') ||
+          iif(ordinal % 40 = 0, replace(hex(zeroblob(1 + ordinal % 5)), '00', 'seldom '), '') ||
+          iif(ordinal % 31 = 0, 'other ', '') || replace(hex(zeroblob(ordinal % 90)), '00', 'filling ')
+        FROM chunks WHERE ordinal > 0`);
+      const counted = ["common", "seldom", "other"].map((word) => {
+        const [{ holders } = { holders: 0 }] = sql
+          .exec<{ holders: number }>("SELECT doc AS holders FROM term_frequency WHERE term = ?", word)
+          .toArray();
+        const rarity = Math.max(1e-6, Math.log((8001 - holders + 0.5) / (holders + 0.5)));
+        return { match: `"${word}"`, known: { holders, rarity } };
+      });
+      for (const filter of [ANYTHING, { ...ANYTHING, kinds: ["block" as const] }]) {
+        for (const words of [counted.slice(0, 2), counted]) {
+          const match = words.map((word) => word.match).join(" OR ");
+          for (const limit of [10, 100, 400]) {
+            if (limit < 400) expect(rareOf(words, limit)?.match).not.toContain("common");
+            expect(findLexical(sql, match, filter, limit, words)).toEqual(
+              findLexical(sql, match, filter, limit),
+            );
+          }
+        }
+      }
+    });
   });
 
   it("writes the terms of what stands anew where an older schema left them, in slices that go on", async () => {
