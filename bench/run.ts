@@ -25,6 +25,8 @@ const UNLIMITED = { RATE_LIMIT_MULTIPLIER: "100000", LOG_LEVEL: "warning" };
 const only = new Set(process.argv.slice(2));
 const wanted = (row: string) => only.size === 0 || only.has(row);
 
+/** Filling 100,000 chunks takes minutes: a folder given here keeps them for the next run. */
+const keptIndex = process.env["DEVFLOW_BENCH_STATE"] ?? null;
 const folder = mkdtempSync(join(tmpdir(), "devflow-bench-"));
 const rows: Row[] = [];
 /** Only where asked for: filling 100,000 chunks takes minutes. */
@@ -40,7 +42,7 @@ try {
     if (only.has(name)) sizes.push(chunks);
   }
   if (sizes.length > 0) {
-    rows.push(...(await measureSearchSizes(folder, sizes, questions().slice(0, 60), UNLIMITED)));
+    rows.push(...(await measureSearchSizes(folder, sizes, questions().slice(0, 60), UNLIMITED, keptIndex)));
   }
   if (wanted("ask")) rows.push(...(await asking()));
   console.log(`\n${table(rows)}`);

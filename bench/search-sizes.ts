@@ -12,15 +12,21 @@ import { type SourceFile, zodSources } from "./sources.ts";
 const AT_ONCE = 50;
 const LEXICAL_GOAL_MS = 20;
 
+/** Chunks that one copy of the sources makes, at the least: a copy's number is above that of every earlier one. */
+const FEWEST_OF_COPY = 8000;
+
 /**
  * Search over so many chunks. What fills the index is embedded by replay (a model would take an hour), and what is
  * asked by the real model, both here and in the reference.
+ * @param kept folder of an index that stays for the next run, and is filled no further than it has to be; null for one
+ *   of this run alone.
  */
 export async function measureSearchSizes(
   folder: string,
   sizes: readonly number[],
   queries: readonly string[],
   settings: Record<string, string>,
+  kept: string | null = null,
 ): Promise<Row[]> {
   const children: Child[] = [];
   const state = openState(join(folder, "embedder"));
@@ -28,7 +34,7 @@ export async function measureSearchSizes(
   const embedder = await startEmbedder(launch);
   const replay = await startReplayEmbedder(embedder.url);
   const stack = await startStack({
-    stateFolder: join(folder, "sizes"),
+    stateFolder: kept ?? join(folder, "sizes"),
     port: 0,
     settings: {
       ...settings,
@@ -42,9 +48,9 @@ export async function measureSearchSizes(
   try {
     const client = new Client(stack.url, stack.apiKey);
     const rows: Row[] = [];
-    let copy = 0;
+    let { chunks } = await client.json<{ chunks: number }>("GET", "/v1/stats");
+    let copy = Math.ceil(chunks / FEWEST_OF_COPY);
     for (const size of sizes) {
-      let chunks = (await client.json<{ chunks: number }>("GET", "/v1/stats")).chunks;
       while (chunks < size) {
         const job = await client.upload(variant(copy++, size - chunks), `copy${copy}`);
         if (job !== null) await client.finished(job.id);
