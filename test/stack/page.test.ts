@@ -125,15 +125,17 @@ describe.skipIf(!installed)("the web page", () => {
     expect(page.url()).toContain("q=where+are+passwords+hashed");
     expect(page.url()).not.toContain("dvf_");
     await expect.poll(() => page.locator(".hit .text span").count()).toBeGreaterThan(5);
-    // Code after a comment has colours of its own.
-    const colours = await page
-      .locator(".hit")
-      .first()
-      .locator(".text span")
-      .evaluateAll(
-        (spans) => new Set(spans.map((span) => (span as HTMLElement).style.getPropertyValue("--light"))).size,
-      );
-    expect(colours).toBeGreaterThan(3);
+    // Code after a comment has colours of its own, once the grammar is loaded.
+    const colours = () =>
+      page
+        .locator(".hit")
+        .first()
+        .locator(".text span")
+        .evaluateAll(
+          (spans) =>
+            new Set(spans.map((span) => (span as HTMLElement).style.getPropertyValue("--light"))).size,
+        );
+    await expect.poll(colours, { timeout: 20_000 }).toBeGreaterThan(3);
     await picture("search");
     expect(await violations()).toEqual([]);
   });
