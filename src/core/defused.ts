@@ -17,3 +17,8 @@ export function defused(text: string): string {
 
 /** Control characters but tab, tags (U+E0000 ff.), directions and zero-width characters but the joiners. */
 const HIDDEN = /(?!\t)[\p{Cc}\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff\u{e0000}-\u{e007f}]/gu;
+
+/** Lines of code for a model to read, with what nobody sees shown as `�`: instructions can hide in it. */
+export function withHiddenShown(text: string): string {
+  return text.replaceAll(HIDDEN, (hidden) => (/[\n\r]/.test(hidden) ? hidden : "\uFFFD"));
+}

@@ -1,6 +1,7 @@
 import { McpServer } from "@modelcontextprotocol/sdk/server/mcp.js";
 import type { CallToolResult } from "@modelcontextprotocol/sdk/types.js";
 import { CfWorkerJsonSchemaValidator } from "@modelcontextprotocol/sdk/validation/cfworker";
+import { withHiddenShown } from "../core/defused.ts";
 import { VERSION } from "../version.ts";
 import { adviceOn } from "./advice.ts";
 import { serveResources } from "./resources.ts";
@@ -58,7 +59,7 @@ function register(server: McpServer, tool: Tool, rest: Rest): void {
     async (input: Record<string, unknown>): Promise<CallToolResult> => {
       try {
         const { text, structured } = await tool.run(rest, input);
-        return { content: [{ type: "text", text }], structuredContent: structured };
+        return { content: [{ type: "text", text: withHiddenShown(text) }], structuredContent: structured };
       } catch (error) {
         if (!(error instanceof RestProblem)) throw error;
         return { isError: true, content: [{ type: "text", text: adviceOn(error.problem) }] };

@@ -25,8 +25,11 @@ const WEIGHTS = {
 };
 /** Exponent of a symbol's agreement, 1 and up: above 1, a name that agrees in part counts for less. */
 const SYMBOL_EXPONENT = 1.5;
-/** Chunks of one file that stand where they stand, and what each further one keeps of its score, 0..1: 0.9, 0.81 … */
-const CROWD = { free: 4, kept: 0.9 };
+/**
+ * Chunks of one file, and pieces of one long definition, that stand where they stand, and what each further one keeps of
+ * its score, 0..1: 0.9, 0.81 …
+ */
+const CROWD = { free: 4, freePieces: 1, kept: 0.9 };
 const GREATEST = 1 + WEIGHTS.symbol + WEIGHTS.file + WEIGHTS.neighbours;
 /** What the best, second and third chunk of a file say of it. */
 const NEIGHBOURS = [1, 0.5, 0.25];
@@ -60,16 +63,26 @@ export function refine(
   return withoutCrowds(sorted, chunks);
 }
 
-/** Ten chunks of one file are one answer: from the fifth on they make way for other files of nearly the same score. */
+/**
+ * Ten chunks of one file are one answer: from the fifth on they make way for other files of nearly the same score. So do
+ * the pieces of one long definition from the second on: each bears its name, and so would fill a page by it.
+ */
 function withoutCrowds(ranking: readonly Ranked[], chunks: ReadonlyMap<string, StoredChunk>): Ranked[] {
   const places = new Map<string, number>();
+  const placeOf = (key: string) => {
+    const place = (places.get(key) ?? 0) + 1;
+    places.set(key, place);
+    return place;
+  };
   return ranking
     .map((ranked) => {
-      const path = chunks.get(ranked.id)?.path;
-      if (path === undefined) return ranked;
-      const place = (places.get(path) ?? 0) + 1;
-      places.set(path, place);
-      return { ...ranked, score: ranked.score * CROWD.kept ** Math.max(0, place - CROWD.free) };
+      const chunk = chunks.get(ranked.id);
+      if (chunk === undefined) return ranked;
+      const { path, symbol, parent, kind } = chunk;
+      let steps = Math.max(0, placeOf(path) - CROWD.free);
+      if (symbol !== null)
+        steps = Math.max(steps, placeOf(JSON.stringify([path, kind, parent, symbol])) - CROWD.freePieces);
+      return { ...ranked, score: ranked.score * CROWD.kept ** steps };
     })
     .sort((a, b) => b.score - a.score);
 }

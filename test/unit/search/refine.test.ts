@@ -58,6 +58,17 @@ describe("refine", () => {
     expect(places.indexOf("other")).toBeGreaterThan(3);
   });
 
+  it("lets others before the second piece of one definition", () => {
+    const known = chunks(
+      ["head", "a.ts", "run"],
+      ["tail", "a.ts", "run"],
+      ["next", "a.ts", "stop"],
+      ["last", "c.ts", null],
+    );
+    const scores = ranking(["head", 0.9], ["tail", 0.89], ["next", 0.88], ["last", 0.1]);
+    expect(order(refine(scores, known, asked({ x: 1 })))).toEqual(["head", "next", "tail", "last"]);
+  });
+
   it("keeps scores within 0..1, and what it knows nothing of in its order", () => {
     const best = refine(
       ranking(["a", 1], ["stale", 0.9], ["gone", 0.8]),
