@@ -145,6 +145,13 @@ const settings = z.object({
 
   /** age public keys, comma-separated, that backups are encrypted to. Without one, none is made. */
   BACKUP_RECIPIENTS: list.pipe(z.array(z.string().regex(/^age1[02-9ac-hj-np-z]{58}$/)).max(20)),
+  /** Bytes of content after which a part of a backup ends: some seconds of work, and a body that a restore can send. */
+  BACKUP_PART_BYTES: z.coerce
+    .number()
+    .int()
+    .min(1024)
+    .max(32 * 1024 * 1024)
+    .default(16 * 1024 * 1024),
   /** Backups older than this are deleted. 30 at most: a deleted workspace is gone from all backups by then. */
   BACKUP_RETENTION_DAYS: z.coerce.number().int().min(1).max(30).default(30),
   /** More backups than this are not kept; the oldest go first. */

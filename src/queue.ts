@@ -4,9 +4,10 @@ import { withKnownVectors } from "./backup/restore-part.ts";
 import { mapBounded } from "./core/bounded.ts";
 import { BudgetExhaustedError } from "./core/budget.ts";
 import { DevFlowError } from "./core/errors.ts";
+import type { LogFields } from "./core/log.ts";
 import { IndexingMessageSchema } from "./core/messages.ts";
 import type { IndexingMessage } from "./core/ports.ts";
-import { noteJobError } from "./db/jobs.ts";
+import { noteJobError, selectRequestOfJob } from "./db/jobs.ts";
 import { runDeletion } from "./files/run-deletion.ts";
 import { runExport } from "./files/run-export.ts";
 import { runSync } from "./files/run-sync.ts";
@@ -87,7 +88,7 @@ async function handle(services: Services, message: IndexingMessage): Promise<voi
     if (error instanceof BudgetExhaustedError) return waitForBudget(services, message, error);
     // What no retry mends is told at once.
     if (!(error instanceof DevFlowError) || error.retryable) throw error;
-    services.log.warning(error.message, { code: error.code, job_id: message.jobId });
+    services.log.warning(error.message, { code: error.code, ...(await originOf(services, message)) });
     if (message.kind === "backup") return failBackup(services, message.jobId, error.message);
     if (message.kind === "restore") return failRestore(services, message.jobId, error.message);
     await failMessage(services, message, error.code, error.message);
@@ -155,7 +156,7 @@ async function giveUp(services: Services, message: IndexingMessage): Promise<voi
   if (message.kind === "delete_workspace") return;
   services.log.error("gave up on a message", new Error("retries are spent"), {
     kind: message.kind,
-    job_id: message.jobId,
+    ...(await originOf(services, message)),
   });
   if (message.kind === "backup") {
     return failBackup(services, message.jobId, "A part could not be written for a while; see the logs.");
@@ -176,7 +177,7 @@ async function refuse(
   const delaySeconds = retryDelaySeconds(delivery.attempts, Math.random(), retryAfterSeconds(error));
   services.log.error("a message is retried", error, {
     kind: message.kind,
-    job_id: message.jobId,
+    ...(await originOf(services, message)),
     attempts: delivery.attempts,
     delay_seconds: delaySeconds,
   });
@@ -186,6 +187,12 @@ async function refuse(
   await noteJobError(services.db, message.jobId, detail, services.now()).catch((cause: unknown) =>
     services.log.error("a job's error could not be noted", cause),
   );
+}
+
+/** What a log line of the queue is found by: the job, and the request that it began with, whose own lines have its id. */
+async function originOf({ db }: Services, { jobId }: IndexingMessage): Promise<LogFields> {
+  const [row] = await selectRequestOfJob(db, jobId).catch(() => []);
+  return { job_id: jobId, request_id: row?.requestId };
 }
 
 /**

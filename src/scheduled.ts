@@ -1,5 +1,6 @@
 import { pruneEvents } from "./audit/prune.ts";
 import { pruneUsage } from "./audit/usage-report.ts";
+import { forgetRestores } from "./backup/restore.ts";
 import { nightlyBackup, retireBackups } from "./backup/schedule.ts";
 import { finishDeletions } from "./files/finish-deletions.ts";
 import { forgetSyncs } from "./files/forget-syncs.ts";
@@ -24,6 +25,7 @@ const TASKS: readonly { name: string; run(services: Services, cron: string): Pro
   { name: "move to another embedding model", run: moveModels },
   { name: "nightly backup", run: nightlyBackup },
   { name: "retire backups", run: retireBackups },
+  { name: "forget restores", run: forgetRestores },
   { name: "prune events", run: pruneEvents },
   { name: "prune usage", run: pruneUsage },
 ];

@@ -107,6 +107,7 @@ export interface Services {
   searchMemory: SearchMemory;
   /** age public keys that backups are encrypted to. */
   backupRecipients: readonly string[];
+  backupPartBytes: number;
   backupRetention: { days: number; count: number };
   /** Settings as they are put into a backup: no secret, and no address that may hold one. */
   openSettings: Record<string, unknown>;
@@ -304,6 +305,7 @@ export function createServices(
     cursors: new Cursors(config.JWT_SECRET),
     searchMemory: isolate.searchMemory,
     backupRecipients: config.BACKUP_RECIPIENTS,
+    backupPartBytes: config.BACKUP_PART_BYTES,
     backupRetention: { days: config.BACKUP_RETENTION_DAYS, count: config.BACKUP_RETENTION_COUNT },
     get openSettings() {
       return openSettings(config);

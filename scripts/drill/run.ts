@@ -33,6 +33,8 @@ export interface DrillReport {
   secondsToRestore: number;
   archive: string;
   identity: string;
+  /** Of the key that the drill rotates away from: the archive is encrypted to it, too. */
+  previousIdentity: string;
 }
 
 /**
@@ -45,7 +47,11 @@ export async function runDrill(options: DrillOptions): Promise<DrillReport> {
   const archive = join(folder, "backup.tar");
   const key = await generateX25519Identity();
   writeFileSync(identity, `${key}\n`, { mode: 0o600 });
-  const recipients = await identityToRecipient(key);
+  // As in the middle of a rotation: backups are encrypted to the old key and the new one.
+  const previousIdentity = join(folder, "previous-identity.txt");
+  const previous = await generateX25519Identity();
+  writeFileSync(previousIdentity, `${previous}\n`, { mode: 0o600 });
+  const recipients = [await identityToRecipient(previous), await identityToRecipient(key)].join(",");
 
   const first = await startStack({
     stateFolder: join(folder, "first"),
@@ -55,7 +61,7 @@ export async function runDrill(options: DrillOptions): Promise<DrillReport> {
   let before: Awaited<ReturnType<typeof observe>>;
   let secondsToBackUp: number;
   try {
-    await index(first, options.files);
+    await uploadAll(first, options.files);
     say(`indexed ${options.files.length} files`);
     before = await observe(first.url, first.apiKey, options.queries);
     const began = performance.now();
@@ -110,13 +116,17 @@ export async function runDrill(options: DrillOptions): Promise<DrillReport> {
       secondsToRestore,
       archive,
       identity,
+      previousIdentity,
     };
   } finally {
     await second.stop();
   }
 }
 
-async function index(stack: Stack, files: DrillOptions["files"]): Promise<void> {
+export async function uploadAll(
+  stack: Pick<Stack, "url" | "apiKey">,
+  files: DrillOptions["files"],
+): Promise<void> {
   const client = new DevFlowClient({ url: stack.url, key: stack.apiKey });
   for (let start = 0; start < files.length; start += UPLOAD_FILES) {
     const { job } = await client.uploadFiles(files.slice(start, start + UPLOAD_FILES));
@@ -126,8 +136,8 @@ async function index(stack: Stack, files: DrillOptions["files"]): Promise<void> 
   }
 }
 
-/** All files with their digests, and the results of each query. */
-async function observe(url: string, key: string, queries: readonly string[]) {
+/** What a deployment holds and finds: all files with their digests, and the results of each query. */
+export async function observe(url: string, key: string, queries: readonly string[]) {
   const client = new DevFlowClient({ url, key });
   const files: string[] = [];
   let cursor: string | null = null;
@@ -187,8 +197,8 @@ async function refusesDamage(stack: Stack, archive: string, identity: string): P
   return attempts.length + 1;
 }
 
-async function devflow(
-  stack: Stack,
+export async function devflow(
+  stack: Pick<Stack, "url" | "rootKey">,
   args: string[],
   mustSucceed = true,
 ): Promise<{ code: number | null; stdout: string; stderr: string }> {

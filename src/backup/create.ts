@@ -41,6 +41,8 @@ export interface BackupDeps extends ReadDeps {
   events: SecurityEvents;
   /** age public keys. */
   backupRecipients: readonly string[];
+  /** Bytes of content after which a part ends. */
+  backupPartBytes: number;
   /** Every setting but secrets, as it is put into a backup. */
   openSettings: Record<string, unknown>;
   now(): number;
@@ -48,11 +50,7 @@ export interface BackupDeps extends ReadDeps {
 
 type BackupMessage = Extract<IndexingMessage, { kind: "backup" | "restore" }>;
 
-/**
- * A part ends with the page that brings it past either: some seconds of work, and a body that a restore can send.
- * The largest blob, 8 MiB, may come on top.
- */
-const PART_BYTES = 16 * 1024 * 1024;
+/** A part ends with the page that brings it past these, or `backupPartBytes`; the largest blob, 8 MiB, may come on top. */
 const PART_ENTRIES = 2_000;
 
 /** R2 key of all that belongs to a backup. */
@@ -131,7 +129,7 @@ async function* partEntries(
       progress.counts = addCounts(progress.counts, { ...emptyCounts(), ...entry.adds });
     }
     progress.cursor = next;
-    if (bytes > PART_BYTES || entries > PART_ENTRIES) return;
+    if (bytes > deps.backupPartBytes || entries > PART_ENTRIES) return;
   }
 }
 

@@ -9,10 +9,12 @@ import {
   advanceRestore,
   beginRestore,
   countRestored,
+  deleteReceivingRestore,
   enableRestoredKeys,
   endRestore,
   insertRestoreIfEmpty,
   type RestoreRow,
+  selectIdleRestores,
   selectRestore,
   selectWorkspaceIds,
   settleWorkspaces,
@@ -257,6 +259,26 @@ export async function enableKeys(
   const detail = { by: "root", enabled: enabled.length };
   deps.events.record({ type: "key_updated", workspaceId, ...actor, detail });
   return enabled.length;
+}
+
+/** A restore whose parts come for longer is begun anew. */
+const SPOOL_KEPT_MS = 48 * 3_600_000;
+const RESTORES_AT_ONCE = 100;
+
+/**
+ * Deletes the parts, which are not encrypted, of restores that were given up or have failed, and what a crash left of
+ * others. @returns how many restores were given up.
+ */
+export async function forgetRestores(deps: Pick<RestoreDeps, "db" | "blobs" | "now">): Promise<number> {
+  const old = await selectIdleRestores(deps.db, deps.now() - SPOOL_KEPT_MS, RESTORES_AT_ONCE);
+  let forgotten = 0;
+  for (const { id, status } of old) {
+    await forgetSpool(deps, id);
+    if (status !== "receiving") continue;
+    await deleteReceivingRestore(deps.db, id);
+    forgotten += 1;
+  }
+  return forgotten;
 }
 
 async function forgetSpool(deps: Pick<RestoreDeps, "blobs">, id: string): Promise<void> {

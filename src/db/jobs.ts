@@ -150,6 +150,11 @@ export function failJob(db: Database, id: string, error: string, now: number) {
     .where(and(eq(jobs.id, id), inArray(jobs.status, [...OPEN_STATUSES])));
 }
 
+/** Id of the request that the job began with; null for one of the cron. */
+export function selectRequestOfJob(db: Database, id: string) {
+  return db.select({ requestId: jobs.requestId }).from(jobs).where(eq(jobs.id, id)).limit(1);
+}
+
 /** Why the last attempt did not get through; shown while the job is retried. Safe for clients. */
 export function noteJobError(db: Database, id: string, error: string, now: number) {
   return db

@@ -1,4 +1,4 @@
-import { and, eq, getTableColumns, is, sql } from "drizzle-orm";
+import { and, desc, eq, getTableColumns, is, lt, ne, sql } from "drizzle-orm";
 import { getTableConfig, SQLiteTable } from "drizzle-orm/sqlite-core";
 import type { TableRow } from "./backup-tables.ts";
 import type { Database } from "./database.ts";
@@ -67,6 +67,20 @@ export function endRestore(db: Database, id: string, error: string | null, now: 
     .set({ status: error === null ? "succeeded" : "failed", error, finishedAt: now })
     .where(and(eq(restores.id, id), eq(restores.status, "running")))
     .returning({ id: restores.id });
+}
+
+/** Restores that nobody works on, begun before the time; the newest first. */
+export function selectIdleRestores(db: Database, beforeMs: number, limit: number) {
+  return db
+    .select({ id: restores.id, status: restores.status })
+    .from(restores)
+    .where(and(ne(restores.status, "running"), lt(restores.createdAt, beforeMs)))
+    .orderBy(desc(restores.createdAt))
+    .limit(limit);
+}
+
+export function deleteReceivingRestore(db: Database, id: string) {
+  return db.delete(restores).where(and(eq(restores.id, id), eq(restores.status, "receiving")));
 }
 
 /** Rows as they stood; those that are there already are left, so that a part may be restored again. */

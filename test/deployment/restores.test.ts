@@ -2,7 +2,8 @@ import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
 import { beforeAll, describe, expect, it } from "vitest";
 import { emptyCounts, type Manifest, padding, TAR_END, tarHeader } from "../../src/backup/archive-format.ts";
-import { openRestore } from "../../src/backup/restore.ts";
+import { forgetRestores, openRestore } from "../../src/backup/restore.ts";
+import { restores } from "../../src/db/schema.ts";
 import { call, newWorkspace, ROOT_KEY } from "../support/api.ts";
 import { services } from "../support/indexing.ts";
 import { finishedJob, type TestJob } from "../support/jobs.ts";
@@ -144,6 +145,20 @@ describe("a restore into an empty deployment", () => {
     const enable = () => call("POST", `/v1/restores/${id}/enable_keys`, { key: ROOT_KEY });
     expect(await (await enable()).json()).toEqual({ enabled: 1 });
     expect(await (await enable()).json()).toEqual({ enabled: 0 });
+  });
+
+  it("leaves nothing of one that was given up, two days later", async () => {
+    const { db, blobs, now, ...rest } = services();
+    const id = "rst_given_up";
+    const row = { id, status: "receiving" as const, manifestSha256: "f".repeat(64), counts: emptyCounts() };
+    await db.insert(restores).values({ ...row, createdAt: now() });
+    const key = `restores/${id}/part-00001`;
+    await blobs.put(key, "rows in the clear");
+    const deps = { ...rest, db, blobs };
+    expect(await forgetRestores({ ...deps, now })).toBe(0);
+    expect(await blobs.head(key)).not.toBeNull();
+    expect(await forgetRestores({ ...deps, now: () => now() + 49 * 3_600_000 })).toBe(1);
+    expect(await blobs.head(key)).toBeNull();
   });
 
   it("is refused where there is a workspace already", async () => {

@@ -7,6 +7,7 @@ import {
 import { env } from "cloudflare:workers";
 import { and, eq } from "drizzle-orm";
 import { describe, expect, it } from "vitest";
+import { createLogger } from "../../src/core/log.ts";
 import type { IndexingMessage } from "../../src/core/ports.ts";
 import { blobKey } from "../../src/db/blob-garbage.ts";
 import { files, jobFiles, jobs, workspaces } from "../../src/db/schema.ts";
@@ -114,6 +115,24 @@ describe("consuming the queue", () => {
       files: { total: 3, failed: 0 },
     });
     expect(await deps.vectors.count((await rowOf(workspace)).collectionId)).toBe(3);
+  });
+
+  it("logs failures with the id of the request that the job began with", async () => {
+    const workspace = await newWorkspace();
+    const { jobId, message } = await accepted(workspace, TREE);
+    await deps.db.update(jobs).set({ requestId: "req_of_the_upload" }).where(eq(jobs.id, jobId));
+    const lines: string[] = [];
+    const log = createLogger("warning", (_, line) => lines.push(line));
+    for (const [queue, attempts] of [
+      ["devflow-indexing", 1],
+      ["devflow-indexing-dead", 1],
+    ] as const) {
+      await deliver({ ...withoutEmbedder, log }, queue, message, attempts);
+    }
+    const entries = lines.map((line) => JSON.parse(line) as Record<string, unknown>);
+    expect(entries.map(({ message }) => message)).toEqual(["a message is retried", "gave up on a message"]);
+    for (const entry of entries)
+      expect(entry).toMatchObject({ job_id: jobId, request_id: "req_of_the_upload" });
   });
 
   it("goes on after a delivery that failed between embedding and the vector store", async () => {

@@ -40,15 +40,20 @@ describe("a backup, restored into an empty stack", () => {
     expect(report.damagesRefused).toBe(12);
   });
 
-  it.skipIf(!AGE)("is read by the stock commands tar, sha256sum and age", () => {
-    const out = join(folder, "stock");
-    mkdirSync(out);
-    execFileSync("tar", ["xf", report.archive, "-C", out]);
-    execFileSync("sha256sum", ["--quiet", "-c", "SHA256SUMS"], { cwd: out });
-    execFileSync("age", ["-d", "-i", report.identity, "-o", "part.tar", "part-00001.tar.age"], { cwd: out });
-    execFileSync("tar", ["xf", "part.tar"], { cwd: out });
-    expect(existsSync(join(out, "settings.json"))).toBe(true);
-    expect(globSync("d1/files/*.jsonl", { cwd: out }).length).toBeGreaterThan(0);
-    expect(globSync("blobs/*/*", { cwd: out }).length).toBe(report.files);
-  });
+  it.skipIf(!AGE)(
+    "is read by the stock commands tar, sha256sum and age, with the key before the last rotation",
+    () => {
+      const out = join(folder, "stock");
+      mkdirSync(out);
+      execFileSync("tar", ["xf", report.archive, "-C", out]);
+      execFileSync("sha256sum", ["--quiet", "-c", "SHA256SUMS"], { cwd: out });
+      execFileSync("age", ["-d", "-i", report.previousIdentity, "-o", "part.tar", "part-00001.tar.age"], {
+        cwd: out,
+      });
+      execFileSync("tar", ["xf", "part.tar"], { cwd: out });
+      expect(existsSync(join(out, "settings.json"))).toBe(true);
+      expect(globSync("d1/files/*.jsonl", { cwd: out }).length).toBeGreaterThan(0);
+      expect(globSync("blobs/*/*", { cwd: out }).length).toBe(report.files);
+    },
+  );
 });
