@@ -137,7 +137,7 @@ describe("npm run setup:cloudflare", () => {
   it("names every setting that is missing before it makes anything, and asks to log in", async () => {
     const account = new Account();
     await expect(setUp(world(account, {}, {}).deps)).rejects.toThrow(
-      /PUBLIC_HOSTS[^]*CHROMA_TENANT[^]*CHROMA_DATABASE/,
+      /PUBLIC_HOSTS[\s\S]*CHROMA_TENANT[\s\S]*CHROMA_DATABASE/,
     );
     expect(account.commands).toEqual([]);
     account.failing = "whoami";
