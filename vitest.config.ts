@@ -105,6 +105,7 @@ export default defineConfig({
   test: {
     // The Worker logs as it does in production; only the logs of failing tests are shown.
     silent: "passed-only",
+    maxWorkers: "100%",
     projects: [
       {
         test: { name: "unit", include: ["test/unit/**/*.test.ts"], testTimeout: 30_000 },

@@ -3,7 +3,7 @@ import { DOC_CHARACTERS } from "../../core/chunk.ts";
 import { estimateTokens } from "../../core/tokens.ts";
 import { chunkLines } from "../chunk-lines.ts";
 import type { Block, Outlined } from "./block.ts";
-import { type PackOptions, type Piece, pack } from "./pack.ts";
+import { OVER_TOKENS, type PackOptions, type Piece, pack } from "./pack.ts";
 import { truncate } from "./truncate.ts";
 
 /**
@@ -28,9 +28,6 @@ export function chunkBlocks(source: string, blocks: Block[], options: PackOption
 /** A blank line, or one that only closes what is before it. */
 const CLOSING = /^\s*(?:[)\]}>;,\s]*|\*\/|end|<\/\w+>)\s*$/;
 
-/** Tokens that a piece may be over its bound by closing brackets. */
-const SLACK = 16;
-
 function chunksOf(piece: Piece, lines: string[], names: Names, maxTokens: number): Chunk[] {
   let { start, end } = piece;
   const isBlank = (line: number) => (lines[line] ?? "").trim() === "";
@@ -38,7 +35,7 @@ function chunksOf(piece: Piece, lines: string[], names: Names, maxTokens: number
   while (end >= start && isBlank(end)) end--;
   if (start > end) return [];
   const text = lines.slice(start, end + 1).join("\n");
-  if (piece.tokens <= maxTokens + SLACK) {
+  if (piece.tokens <= maxTokens + OVER_TOKENS) {
     return [{ startLine: start + 1, endLine: end + 1, ...names.of(start, end), text }];
   }
   // A long string, a comment, data in one line: nothing within tells where to cut.

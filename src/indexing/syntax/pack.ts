@@ -24,6 +24,8 @@ export interface Lines {
   isMute(line: number): boolean;
 }
 
+/** A piece may be over its bound by this: by closing brackets, and by a rest of a few words. */
+export const OVER_TOKENS = 16;
 /** Kinds that stand alone where they are large enough; data is told by its neighbours. */
 const ALONE = new Set(["function", "method", "class", "interface", "enum", "module", "type"]);
 /** Tokens of a closing line at most: it goes with what is before it, be that over the bound. */
@@ -46,6 +48,10 @@ export function pack(blocks: Block[], from: number, to: number, lines: Lines, op
 function evenBound(tokens: number, maxTokens: number): number {
   const pieces = Math.ceil(tokens / maxTokens);
   return Math.min(maxTokens, (tokens / pieces) * 1.2);
+}
+
+function isNamed(block: Block): boolean {
+  return block.definitions.some(({ kind }) => ALONE.has(kind));
 }
 
 class Packer {
@@ -93,14 +99,16 @@ class Packer {
     const { maxTokens, aloneTokens } = this.#options;
     const { start, end, children } = block;
     const tokens = this.cost(start, end);
-    const named = block.definitions.some(({ kind }) => ALONE.has(kind));
+    const named = isNamed(block);
     if (tokens <= maxTokens || children.length === 0) {
       this.#take(start, end, { bound, alone: named && tokens >= aloneTokens, named });
     } else if (named) {
       // A definition begins and ends chunks of its own.
       this.#flush();
+      const first = this.#pieces.length;
       this.level(children, start, end, evenBound(tokens, maxTokens));
       this.#flush();
+      if (!children.some(isNamed)) this.#joinSmall(first);
     } else {
       // The head of a definition, which the run then begins with, stays with what follows.
       const run = this.#run;
@@ -123,6 +131,19 @@ class Packer {
     }
     this.#flush();
     this.#run = { start, end, tokens, alone: item.alone, named: item.named };
+  }
+
+  /** Pieces of a few words say little by themselves: within a definition they go with a neighbour that has room. */
+  #joinSmall(first: number): void {
+    const { aloneTokens, maxTokens } = this.#options;
+    for (const piece of this.#pieces.splice(first)) {
+      const before = this.#pieces.length > first ? this.#pieces.at(-1) : undefined;
+      const small = before !== undefined && Math.min(before.tokens, piece.tokens) < aloneTokens;
+      if (small && before.tokens + piece.tokens <= maxTokens + OVER_TOKENS) {
+        before.end = piece.end;
+        before.tokens += piece.tokens;
+      } else this.#pieces.push(piece);
+    }
   }
 
   #flush(): void {

@@ -163,6 +163,17 @@ describe("chunkSource, by syntax", () => {
     expect(chunks.at(-1)).toMatchObject({ symbol: "stop", parent: "Task", kind: "method" });
   });
 
+  it("leaves no piece of a few words in a definition that is cut, where a neighbour has room", async () => {
+    for (let size = 1; size < 16; size++) {
+      const statements = Array.from({ length: size }, (_, i) => `    prepare(${i}, "something");`).join("\n");
+      const blocks = Array.from({ length: 5 }, (_, i) => `  if (ready(${i})) {\n${statements}\n  }\n`).join(
+        "\n",
+      );
+      const { chunks } = await cut(`function run() {\n${blocks}\n  return total;\n}\n`, "javascript", 256);
+      expect([size, chunks.findIndex(({ text }) => estimateTokens(text) < 16)]).toEqual([size, -1]);
+    }
+  });
+
   it("puts small neighbours together, and tells each of them", async () => {
     const source = Array.from({ length: 6 }, (_, i) => `export const limit${i} = ${i};`).join("\n");
     const { chunks } = await cut(source, "typescript");
