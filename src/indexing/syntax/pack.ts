@@ -54,6 +54,11 @@ function isNamed(block: Block): boolean {
   return block.definitions.some(({ kind }) => ALONE.has(kind));
 }
 
+/** Whether a definition that may stand alone is within. */
+function holdsNamed(block: Block): boolean {
+  return block.children.some((child) => isNamed(child) || holdsNamed(child));
+}
+
 class Packer {
   readonly #pieces: Piece[] = [];
   readonly #lines: Lines;
@@ -108,7 +113,7 @@ class Packer {
       const first = this.#pieces.length;
       this.level(children, start, end, evenBound(tokens, maxTokens));
       this.#flush();
-      if (!children.some(isNamed)) this.#joinSmall(first);
+      if (!holdsNamed(block)) this.#joinSmall(first);
     } else {
       // The head of a definition, which the run then begins with, stays with what follows.
       const run = this.#run;
