@@ -467,8 +467,10 @@ describe("reranking by the chat model", () => {
     const workspace = await indexed(files);
     const word = marker("sort");
     const query = `open the door ${word}`;
-    const plain = await found(workspace, { query, limit: 5 });
-    expect(paths(plain)[0]).not.toBe("src/part9.ts");
+    // On a busy machine words alone may answer at first.
+    await expect
+      .poll(async () => paths(await found(workspace, { query, limit: 5 }))[0], { timeout: 20_000 })
+      .not.toBe("src/part9.ts");
     const first = await searched(workspace.key, { query, limit: 5 });
     expect([first.reranked, paths(first)[0]]).toEqual([true, "src/part9.ts"]);
     const scores = first.results.map(({ score }) => score);
