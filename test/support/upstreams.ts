@@ -1,15 +1,16 @@
+import { execFile } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, readFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { type AddressInfo, createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import type { TestProject } from "vitest/node";
 import type { Child } from "../../scripts/stack/child.ts";
 import { startChroma } from "../../scripts/stack/chroma.ts";
 import { startEmbedder } from "../../scripts/stack/embedder.ts";
 import { openState } from "../../scripts/stack/state.ts";
-import { buildPage } from "../../scripts/web/page.ts";
 import { type CountingProxy, startCountingProxy } from "./counting-proxy.ts";
 import { type StandInChat, startStandInChat } from "./stand-in-chat.ts";
 
@@ -30,6 +31,11 @@ function traversalPaths(): string[] | null {
   }
   const names = ["directory_traversal.txt", "traversals-8-deep-exotic-encoding.txt"];
   return names.flatMap((name) => readFileSync(join(folder, name), "utf8").split(/\r?\n/));
+}
+
+/** In a process of its own: built within vitest, the page would hold vitest's own `import.meta`. */
+async function builtPage(): Promise<void> {
+  await promisify(execFile)(process.execPath, ["scripts/web/build.ts", "--if-stale"]);
 }
 
 /** Starts the real Chroma server and the real embedding model for the integration tests, and ends them after. */
@@ -55,11 +61,7 @@ export default async function setup(project: TestProject) {
     await rm(folder, { recursive: true, force: true });
   };
   try {
-    const [chroma, embedder] = await Promise.all([
-      startChroma(launch),
-      startEmbedder(launch),
-      buildPage({ ifStale: true }),
-    ]);
+    const [chroma, embedder] = await Promise.all([startChroma(launch), startEmbedder(launch), builtPage()]);
     project.provide("chromaUrl" as never, chroma.url as never);
     proxy = await startCountingProxy(embedder.url);
     project.provide("embeddingsUrl" as never, proxy.url as never);
