@@ -2,6 +2,7 @@ import { useState } from "preact/hooks";
 import type { DevFlowClient } from "../../../client/client.ts";
 import type { Backup, ChecklistItem, Job } from "../../../client/types.ts";
 import { bytes, count, time } from "../format.ts";
+import { KeyForm } from "../parts/key-form.tsx";
 import { useLoaded } from "../parts/load.ts";
 import { Problem } from "../parts/problem.tsx";
 import { forgetRoot, giveRootKey, rootClient } from "../session.ts";
@@ -20,7 +21,7 @@ export function DeploymentView() {
         )}
       </h1>
       {client === null ? (
-        <NeedRootKey />
+        <KeyForm id="root" label={ROOT_LABEL} action="Go on" give={giveRootKey} />
       ) : (
         <>
           <Checklist client={client} />
@@ -31,43 +32,9 @@ export function DeploymentView() {
   );
 }
 
-function NeedRootKey() {
-  const [key, setKey] = useState("");
-  const [busy, setBusy] = useState(false);
-  const [error, setError] = useState<unknown>(null);
-  const submit = async (event: Event) => {
-    event.preventDefault();
-    setBusy(true);
-    setError(null);
-    try {
-      await giveRootKey(key);
-    } catch (cause) {
-      setError(cause);
-      setBusy(false);
-    }
-  };
-  return (
-    <form class="need-key" onSubmit={submit}>
-      <label for="root">
-        The checklist and backups are the operator’s. Give the deployment’s root key; this page keeps it in
-        memory only, until it is reloaded.
-      </label>
-      <input
-        id="root"
-        type="password"
-        autocomplete="off"
-        spellcheck={false}
-        required
-        value={key}
-        onInput={(event) => setKey(event.currentTarget.value)}
-      />
-      <button type="submit" class="primary" disabled={busy}>
-        Go on
-      </button>
-      {error !== null && <Problem error={error} />}
-    </form>
-  );
-}
+const ROOT_LABEL =
+  "The checklist and backups are the operator’s. Give the deployment’s root key; this page keeps it in memory only, " +
+  "until it is reloaded.";
 
 const WORST_FIRST: readonly ChecklistItem["status"][] = ["fail", "unknown", "warn", "pass"];
 const SIGNS: Record<ChecklistItem["status"], string> = { pass: "✓", warn: "!", fail: "✗", unknown: "?" };
