@@ -7,7 +7,7 @@ import { type Stack, startStack } from "../scripts/stack/start-stack.ts";
 import { Client } from "./client.ts";
 import { percentile } from "./figures.ts";
 import { type Growth, plot, table } from "./growth-report.ts";
-import { startReplayEmbedder } from "./replay-embedder.ts";
+import { replaySettings, startReplayEmbedder } from "./replay-embedder.ts";
 import type { SourceFile } from "./sources.ts";
 
 /**
@@ -30,11 +30,7 @@ const stack = await startStack({
   settings: {
     RATE_LIMIT_MULTIPLIER: "100000",
     LOG_LEVEL: "warning",
-    OPENAI_BASE_URL: replay.url,
-    OPENAI_API_KEY: "replay",
-    EMBEDDING_MODEL: "replay",
-    EMBEDDING_DIMENSIONS: "384",
-    EMBEDDING_MAX_TOKENS: "256",
+    ...replaySettings(replay.url),
   },
 });
 try {

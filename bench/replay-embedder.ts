@@ -4,6 +4,17 @@ import type { AddressInfo } from "node:net";
 
 const DIMENSIONS = 384;
 
+/** Settings of a stack that embeds by it. */
+export function replaySettings(url: string): Record<string, string> {
+  return {
+    OPENAI_BASE_URL: url,
+    OPENAI_API_KEY: "replay",
+    EMBEDDING_MODEL: "replay",
+    EMBEDDING_DIMENSIONS: String(DIMENSIONS),
+    EMBEDDING_MAX_TOKENS: "256",
+  };
+}
+
 /**
  * Answers `/v1/embeddings` at once with vectors derived from the text's hash, so that a measurement of
  * indexing leaves the model's time out. The vectors mean nothing; they are as large as real ones.

@@ -8,7 +8,7 @@ import { Client } from "./client.ts";
 import { meets, type Row, table } from "./figures.ts";
 import { measureIndexing } from "./index-throughput.ts";
 import { startOtherWorker } from "./other-worker.ts";
-import { startReplayEmbedder } from "./replay-embedder.ts";
+import { replaySettings, startReplayEmbedder } from "./replay-embedder.ts";
 import { measureRate } from "./request-rate.ts";
 import { measureSearch } from "./search-latency.ts";
 import { measureSearchSizes } from "./search-sizes.ts";
@@ -59,11 +59,7 @@ async function indexing(): Promise<Row> {
     port: 0,
     settings: {
       ...UNLIMITED,
-      OPENAI_BASE_URL: replay.url,
-      OPENAI_API_KEY: "replay",
-      EMBEDDING_MODEL: "replay",
-      EMBEDDING_DIMENSIONS: "384",
-      EMBEDDING_MAX_TOKENS: "256",
+      ...replaySettings(replay.url),
     },
   });
   try {
@@ -77,8 +73,7 @@ async function indexing(): Promise<Row> {
 async function asking(): Promise<Row[]> {
   console.log("asking …");
   const chat = await startStandInChat();
-  const model = { OPENAI_CHAT_BASE_URL: chat.url, OPENAI_CHAT_MODEL: "stand-in" };
-  const settings = { ...UNLIMITED, ...model };
+  const settings = { ...UNLIMITED, ...chat.settings };
   const stack = await startStack({ stateFolder: join(folder, "asking"), port: 0, settings });
   try {
     const client = new Client(stack.url, stack.apiKey);

@@ -5,7 +5,7 @@ import { startStack } from "../scripts/stack/start-stack.ts";
 import { openState } from "../scripts/stack/state.ts";
 import { Client } from "./client.ts";
 import { percentile, type Row } from "./figures.ts";
-import { startReplayEmbedder } from "./replay-embedder.ts";
+import { replaySettings, startReplayEmbedder } from "./replay-embedder.ts";
 import { measureSearch } from "./search-latency.ts";
 import { type SourceFile, zodSources } from "./sources.ts";
 
@@ -38,11 +38,8 @@ export async function measureSearchSizes(
     port: 0,
     settings: {
       ...settings,
-      OPENAI_BASE_URL: replay.url,
-      OPENAI_API_KEY: "replay",
+      ...replaySettings(replay.url),
       EMBEDDING_MODEL: "all-MiniLM-L6-v2",
-      EMBEDDING_DIMENSIONS: "384",
-      EMBEDDING_MAX_TOKENS: "256",
     },
   });
   try {

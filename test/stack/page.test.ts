@@ -38,9 +38,7 @@ beforeAll(async () => {
     stateFolder: join(folder, "state"),
     port: 0,
     settings: {
-      OPENAI_CHAT_MODEL: "stand-in",
-      OPENAI_CHAT_BASE_URL: chat.url,
-      OPENAI_CHAT_API_KEY: "local",
+      ...chat.settings,
       BACKUP_RECIPIENTS: await identityToRecipient(await generateX25519Identity()),
     },
   });

@@ -90,8 +90,7 @@ beforeAll(async () => {
     LOG_LEVEL: "warning",
     // What is found is looked at here, not how soon: a busy machine must not be answered by words alone.
     SEARCH_VECTOR_TIMEOUT_MS: "60000",
-    OPENAI_CHAT_BASE_URL: chat.url,
-    OPENAI_CHAT_MODEL: "stand-in",
+    ...chat.settings,
   };
   stack = await startStack({ stateFolder: folder, port: 0, settings });
   client = new Client(stack.url, stack.apiKey);

@@ -26,6 +26,8 @@ export interface StandInCall {
 }
 
 export interface StandInChat {
+  /** Settings of a stack that answers by it. */
+  settings: Record<string, string>;
   /** Base URL as clients of the API use it. Below `/unlisted` in the place of `/v1` no models are listed. */
   url: string;
   /** Calls whose last message holds the marker, oldest first; `GET /calls/<marker>` answers the same as JSON. */
@@ -66,8 +68,14 @@ export async function startStandInChat(): Promise<StandInChat> {
   }
 
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1`;
   return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1`,
+    url,
+    settings: {
+      OPENAI_CHAT_MODEL: "stand-in",
+      OPENAI_CHAT_BASE_URL: url,
+      OPENAI_CHAT_API_KEY: "local",
+    },
     calls: (marker) => calls.get(marker) ?? [],
     stop: () =>
       new Promise((resolve) => {
