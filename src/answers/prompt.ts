@@ -1,4 +1,5 @@
 import { defused } from "../core/defused.ts";
+import { delimited } from "../core/delimited.ts";
 import type { ChatMessage } from "../core/ports.ts";
 import type { Region, Source } from "./source.ts";
 
@@ -48,9 +49,5 @@ export function renderSource(source: Region & { n: number }, boundary: string = 
   // A piece of one long line has a single number.
   const numberOf = (i: number) => Math.min(endLine, startLine + i);
   const numbered = lines.map((line, i) => `${numberOf(i)}| ${defused(line.replace(/\r$/, ""))}`);
-  return [
-    `<<<source ${n} · ${boundary} · ${name} lines ${startLine}-${endLine}>>>`,
-    ...numbered,
-    `<<<end ${n} · ${boundary}>>>`,
-  ].join("\n");
+  return delimited({ n, boundary, about: `${name} lines ${startLine}-${endLine}` }, numbered);
 }

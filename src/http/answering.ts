@@ -1,11 +1,11 @@
 import type { AnswerDeps } from "../answers/answer.ts";
 import type { Config } from "../config.ts";
-import { hex } from "../core/hash.ts";
-import { randomBytes } from "../core/ids.ts";
+import { newBoundary } from "../core/delimited.ts";
 import type { Secret } from "../core/secret.ts";
 import { selectWorkspace } from "../db/workspaces.ts";
 import { type SearchDeps, search } from "../search/search.ts";
 import type { Services } from "../services.ts";
+import { searchDeps } from "./searching.ts";
 
 export interface AnswerCaller {
   workspaceId: string;
@@ -18,29 +18,13 @@ export interface AnswerCaller {
 /** What the use cases `ask` and `explain` need, for one request, whichever protocol it came by. */
 export function answerDeps(services: Services, config: Config, caller: AnswerCaller): AnswerDeps {
   const { workspaceId, keyId, callersKey, measure } = caller;
-  const searchDeps: SearchDeps = {
-    db: services.db,
-    embedderFor: (id, monthlyTokens, _key, model) => services.embedderFor(id, monthlyTokens, keyId, model),
-    previousEmbedding: services.previousEmbedding,
-    workspaceIndex: services.workspaceIndex,
-    cursors: services.cursors,
-    memory: services.searchMemory,
-    vectorTimeoutMs: config.SEARCH_VECTOR_TIMEOUT_MS,
-    // Read when asked for: the lexical leg needs neither client.
-    get vectors() {
-      return services.vectors;
-    },
-    get embedder() {
-      return services.embedder;
-    },
-    measure,
-  };
+  const deps = searchDeps(services, config, { keyId, measure });
   return {
     index: services.workspaceIndex(workspaceId),
     async find({ text, mode, path, limit }) {
       const filter = { path, languages: [], extensions: [], kinds: [] };
       const all = { minScore: 0, maxTokens: null, cursor: null, verbatim: true };
-      const { found, degraded } = await search(searchDeps, workspaceId, {
+      const { found, degraded } = await search(deps, workspaceId, {
         text,
         mode,
         filter,
@@ -54,6 +38,6 @@ export function answerDeps(services: Services, config: Config, caller: AnswerCal
       return services.chatFor(workspaceId, workspace?.monthlyTokenBudget ?? null, callersKey, keyId);
     },
     contextTokens: services.chatContextTokens,
-    boundary: () => hex(randomBytes(16)),
+    boundary: newBoundary,
   };
 }

@@ -1,4 +1,5 @@
 import { defused } from "../core/defused.ts";
+import { delimited } from "../core/delimited.ts";
 import type { ChatMessage, ChatModel, StoredChunk } from "../core/ports.ts";
 import { utf8Length } from "../core/tokens.ts";
 import type { Ranked } from "./fuse.ts";
@@ -64,12 +65,10 @@ export function rerankMessages(
   const shown = candidates
     .slice(0, count)
     .map(({ path, symbol, text }, i) =>
-      [
-        `<<<source ${i + 1} · ${boundary}>>>`,
+      delimited({ n: i + 1, boundary }, [
         defused(`${path}${symbol === null ? "" : ` ${symbol}`}`),
         ...text.slice(0, each).split("\n").map(defused),
-        `<<<end ${i + 1} · ${boundary}>>>`,
-      ].join("\n"),
+      ]),
     );
   return [
     { role: "system", content: RULES.replace("{boundary}", boundary) },

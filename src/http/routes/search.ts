@@ -1,13 +1,12 @@
-import { hex } from "../../core/hash.ts";
-import { randomBytes } from "../../core/ids.ts";
+import { newBoundary } from "../../core/delimited.ts";
 import { parseSelector } from "../../core/path.ts";
-import type { EmbedderFor } from "../../core/ports.ts";
 import { orderByModel, type Rerank } from "../../search/rerank.ts";
 import { type SearchResult, search } from "../../search/search.ts";
 import { searchPattern } from "../../search/search-pattern.ts";
 import { type AppContext, workspaceOf } from "../context.ts";
 import { defineRoute } from "../route.ts";
 import { SearchAnswerSchema, SearchRequestSchema, SimilarRequestSchema } from "../schemas/search.ts";
+import { searchDeps } from "../searching.ts";
 
 export const searchRoutes = [
   defineRoute({
@@ -44,8 +43,8 @@ export const searchRoutes = [
       const options = { caseSensitive: body.case_sensitive ?? true, multiline: body.multiline ?? false };
       const result =
         mode === "regex"
-          ? await searchPattern(searchDeps(c), workspaceId, { ...query, options })
-          : await search({ ...searchDeps(c), rerank: rerankOf(c) }, workspaceId, { ...query, mode });
+          ? await searchPattern(depsOf(c), workspaceId, { ...query, options })
+          : await search(depsOf(c, rerankOf(c)), workspaceId, { ...query, mode });
       return c.json({
         query: body.query,
         mode,
@@ -68,7 +67,7 @@ export const searchRoutes = [
     async handle(c, { body }) {
       const services = c.get("services");
       const startedAt = services.now();
-      const result = await search(searchDeps(c), workspaceOf(c).workspaceId, {
+      const result = await search(depsOf(c), workspaceOf(c).workspaceId, {
         text: body.code,
         mode: "semantic",
         verbatim: true,
@@ -88,27 +87,13 @@ export const searchRoutes = [
   }),
 ];
 
-function searchDeps(c: AppContext) {
-  const services = c.get("services");
+function depsOf(c: AppContext, rerank: Rerank | null = null) {
   const timing = c.get("timing");
-  return {
-    db: services.db,
-    embedderFor: ((workspaceId, monthlyTokens, _key, model) =>
-      services.embedderFor(workspaceId, monthlyTokens, workspaceOf(c).keyId, model)) satisfies EmbedderFor,
-    previousEmbedding: services.previousEmbedding,
-    workspaceIndex: services.workspaceIndex,
-    cursors: services.cursors,
-    memory: services.searchMemory,
-    vectorTimeoutMs: c.get("config").SEARCH_VECTOR_TIMEOUT_MS,
-    // Read when asked for: the lexical leg needs neither client.
-    get vectors() {
-      return services.vectors;
-    },
-    get embedder() {
-      return services.embedder;
-    },
-    measure: <T>(phase: string, work: () => Promise<T>) => timing.measure(phase, work),
-  };
+  return searchDeps(c.get("services"), c.get("config"), {
+    keyId: workspaceOf(c).keyId,
+    measure: (phase, work) => timing.measure(phase, work),
+    rerank,
+  });
 }
 
 /** By the chat model, where the deployment wants it and the credential may spend on it. A failure leaves the order. */
@@ -121,7 +106,7 @@ function rerankOf(c: AppContext): Rerank | null {
     try {
       const chat = chatFor(workspaceId, monthlyTokens, null, keyId);
       if (chat === null) return null;
-      const bounds = { contextTokens, boundary: hex(randomBytes(16)), timeoutMs };
+      const bounds = { contextTokens, boundary: newBoundary(), timeoutMs };
       return await orderByModel(chat, query, candidates, bounds);
     } catch (cause) {
       c.get("log").warning("a search was not reranked", { reason: (cause as Error).name });
