@@ -23,7 +23,25 @@ interface Schema {
   $ref?: string;
 }
 
-const FALLBACK_STRINGS = ["", "\u0000", "../../etc/passwd", "' OR 1=1 --", "\ud800", "𝕯𝖊𝖛", "a".repeat(5000)];
+const FALLBACK_STRINGS = [
+  "",
+  "\u0000",
+  "../../etc/passwd",
+  "' OR 1=1 --",
+  "\ud800",
+  "𝕯𝖊𝖛",
+  "a".repeat(5000),
+  'NEAR(a b) AND "',
+  "{{7*7}}<%= 7*7 %>",
+  "<script>alert(1)</script>",
+  "%00%2e%2e%2f",
+  "C:\\Windows\\system32",
+  "\r\nSet-Header: x",
+  "\u202eevil\u2066",
+  "1e400",
+  "__proto__",
+  "👩‍👩‍👧‍👦".repeat(50),
+];
 const naughty = inject("naughtyStrings" as never) as string[] | null;
 const STRINGS = naughty ?? FALLBACK_STRINGS;
 /** Each field meets every ninth string, another ninth than its neighbour: together they meet all, in a minute. */
