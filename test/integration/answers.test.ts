@@ -5,6 +5,7 @@ import { call, newWorkspace, ROOT_KEY, type TestWorkspace } from "../support/api
 import { appWith } from "../support/app.ts";
 import { acceptFiles, eventually, services } from "../support/indexing.ts";
 import { newKey, problemOf } from "../support/keys.ts";
+import { markerWord } from "../support/markers.ts";
 import type { StandInCall } from "../support/stand-in-chat.ts";
 
 const deps = services();
@@ -48,7 +49,7 @@ async function indexed(contents: Record<string, string>): Promise<TestWorkspace>
 }
 
 /** A word that chooses what the stand-in does, and finds its calls again; see `stand-in-chat.ts`. */
-const marker = (kind: string) => `ask${kind}${crypto.randomUUID().slice(0, 8)}`;
+const marker = (kind: string) => markerWord("ask", kind);
 
 async function callsOf(word: string): Promise<StandInCall[]> {
   const { origin } = new URL(inject<never>("chatUrl" as never));

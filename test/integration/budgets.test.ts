@@ -6,6 +6,7 @@ import { resumePausedJobs } from "../../src/indexing/pause.ts";
 import { call, newWorkspace, ROOT_KEY, type TestWorkspace } from "../support/api.ts";
 import { eventually, services } from "../support/indexing.ts";
 import { jobFilesOf, type TestJob } from "../support/jobs.ts";
+import { markerWord } from "../support/markers.ts";
 
 const deps = services();
 const { BUDGET } = env as unknown as Env;
@@ -13,7 +14,7 @@ const budgetOf = ({ id }: TestWorkspace) => BUDGET.get(BUDGET.idFromName(id));
 
 /** A word that the stub before the embedding server counts; see `counting-proxy.ts`. */
 function marker(kind: "ok" | "refused" | "silent" = "ok"): string {
-  return `counted${kind}${crypto.randomUUID().slice(0, 8)}`;
+  return markerWord("counted", kind);
 }
 
 async function callsWith(word: string): Promise<number> {

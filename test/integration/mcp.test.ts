@@ -5,6 +5,7 @@ import { call, newWorkspace, ROOT_KEY } from "../support/api.ts";
 import { appWith, freshAddress } from "../support/app.ts";
 import { finishedJob } from "../support/jobs.ts";
 import { newKey } from "../support/keys.ts";
+import { markerWord } from "../support/markers.ts";
 import { mcpClient, useTool } from "../support/mcp.ts";
 
 const FILES: Record<string, string> = {
@@ -107,7 +108,7 @@ describe("POST /mcp", () => {
   it("answers questions, and says what the answer stands on", async () => {
     const ask = (kind: string) =>
       useTool(client, "ask", {
-        question: `How does hashPassword make its salt? ask${kind}${crypto.randomUUID().slice(0, 8)}`,
+        question: `How does hashPassword make its salt? ${markerWord("ask", kind)}`,
       });
     const answer = await ask("ok");
     expect(answer.structured).toMatchObject({ grounded: true, notice: null, dropped_citations: 0 });

@@ -93,7 +93,7 @@ describe("OpenAiChat", () => {
     const cut = await failure(heard(chat(), `${SOURCE} ${marker("cut")}`));
     expect([cut.code, cut.spentTokens]).toEqual(["upstream_unavailable", null]);
     const hang = marker("hang");
-    const error = await failure(heard(chat({ silenceMs: 50 }), hang));
+    const error = await failure(heard(chat({ silenceMs: 1_000 }), hang));
     expect(error.code).toBe("upstream_unavailable");
     await expect.poll(() => server.calls(hang)[0]?.aborted).toBe(true);
   });
