@@ -49,8 +49,8 @@ const withoutLibrariesMaps: Plugin = {
 /** A second, the default, is too little on a busy machine. */
 const PATIENT = { poll: { timeout: 20_000 } };
 
-/** Tests of `folder` inside workerd, with real D1, R2, queues and Durable Objects; each file alone if `isolate`. */
-function insideWorkerd(name: string, isolate: boolean): TestProjectInlineConfiguration {
+/** Test files inside workerd, with real D1, R2, queues and Durable Objects; each file alone if `isolate`. */
+function insideWorkerd(name: string, files: string, isolate: boolean): TestProjectInlineConfiguration {
   return {
     plugins: [
       withoutLibrariesMaps,
@@ -83,7 +83,7 @@ function insideWorkerd(name: string, isolate: boolean): TestProjectInlineConfigu
     test: {
       name,
       isolate,
-      include: [`test/${name}/**/*.test.ts`],
+      include: [files],
       globalSetup: ["./test/support/upstreams.ts"],
       setupFiles: ["./test/support/migrate.ts"],
       testTimeout: 30_000,
@@ -103,8 +103,9 @@ function insideWorkerd(name: string, isolate: boolean): TestProjectInlineConfigu
 
 /**
  * unit: pure modules, in Node. integration: the Worker inside workerd with real D1, R2, queues and Durable Objects,
- * and a real Chroma server and embedding model beside it; the files share one deployment, and each test makes a
- * workspace of its own. deployment: as that, but for what concerns a deployment as a whole, each file with a new one.
+ * and a real Chroma server and embedding model beside it; the files of one half of the alphabet share one deployment,
+ * and each test makes a workspace of its own. deployment: as that, but for what concerns a deployment as a whole, each
+ * file with a new one.
  * stack: whole processes, as users start them.
  */
 export default defineConfig({
@@ -116,8 +117,9 @@ export default defineConfig({
       {
         test: { name: "unit", include: ["test/unit/**/*.test.ts"], testTimeout: 30_000, expect: PATIENT },
       },
-      insideWorkerd("integration", false),
-      insideWorkerd("deployment", true),
+      insideWorkerd("integration-1", "test/integration/[a-o]*.test.ts", false),
+      insideWorkerd("integration-2", "test/integration/[p-z]*.test.ts", false),
+      insideWorkerd("deployment", "test/deployment/*.test.ts", true),
       {
         test: {
           name: "stack",

@@ -32,6 +32,7 @@ export async function measureSearchSizes(
   const state = openState(join(folder, "embedder"));
   const launch = { state, verbose: false, register: (child: Child) => children.push(child) };
   const embedder = await startEmbedder(launch);
+  await embedder.ready;
   const replay = await startReplayEmbedder(embedder.url);
   const stack = await startStack({
     stateFolder: kept ?? join(folder, "sizes"),

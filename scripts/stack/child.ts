@@ -27,6 +27,14 @@ export interface Child {
   stop(): Promise<void>;
 }
 
+/** A process that others reach at its address once it is ready. */
+export interface Server {
+  url: string;
+  child: Child;
+  /** Rejects with a `StackFailure` where it ends or stays silent. */
+  ready: Promise<void>;
+}
+
 export interface ChildOptions {
   name: string;
   command: string;

@@ -1,12 +1,12 @@
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
-import { type Child, type Launch, startChild, untilReady } from "./child.ts";
+import { type Launch, type Server, startChild, untilReady } from "./child.ts";
 import { freePort } from "./ports.ts";
 
 const READY_MS = 60_000;
 
 /** The server that the `chromadb` package carries; it has no authentication, so it binds to loopback. */
-export async function startChroma(launch: Launch): Promise<{ url: string; child: Child }> {
+export async function startChroma(launch: Launch): Promise<Server> {
   const port = await freePort("127.0.0.1", 0);
   const cli = join(dirname(createRequire(import.meta.url).resolve("chromadb")), "..", "cli.mjs");
   const child = startChild({
@@ -17,12 +17,12 @@ export async function startChroma(launch: Launch): Promise<{ url: string; child:
     launch,
   });
   const url = `http://127.0.0.1:${port}`;
-  await untilReady(child, {
+  const ready = untilReady(child, {
     url: `${url}/api/v2/heartbeat`,
     timeoutMs: READY_MS,
     advice:
       "If its native module did not load: it needs Linux with glibc 2.34 or newer, or macOS. Elsewhere, run a " +
       "Chroma server yourself and name it in CHROMA_URL.",
   });
-  return { url, child };
+  return { url, child, ready };
 }

@@ -1,12 +1,12 @@
 import { resolve } from "node:path";
 import { DIMENSIONS, MAX_TOKENS, MODEL_NAME } from "../embedder/model.ts";
-import { type Child, type Launch, startChild, untilReady } from "./child.ts";
+import { type Launch, type Server, startChild, untilReady } from "./child.ts";
 import { freePort } from "./ports.ts";
 
 const READY_MS = 120_000;
 
 /** The local OpenAI-compatible embedding server; the first start builds its model file (a few seconds). */
-export async function startEmbedder(launch: Launch): Promise<{ url: string; child: Child }> {
+export async function startEmbedder(launch: Launch): Promise<Server> {
   const port = await freePort("127.0.0.1", 0);
   const main = resolve(import.meta.dirname, "../embedder/main.ts");
   const child = startChild({
@@ -15,12 +15,12 @@ export async function startEmbedder(launch: Launch): Promise<{ url: string; chil
     args: [main, "--port", String(port), "--cache", launch.state.path("models")],
     launch,
   });
-  await untilReady(child, {
+  const ready = untilReady(child, {
     url: `http://127.0.0.1:${port}/health`,
     timeoutMs: READY_MS,
     advice: "To embed with OpenAI instead, set OPENAI_API_KEY.",
   });
-  return { url: `http://127.0.0.1:${port}/v1`, child };
+  return { url: `http://127.0.0.1:${port}/v1`, child, ready };
 }
 
 /** The local model; `src/config.ts` says what each setting means. */

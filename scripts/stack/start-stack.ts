@@ -1,4 +1,4 @@
-import type { Child, Launch } from "./child.ts";
+import type { Child, Launch, Server } from "./child.ts";
 import { startChroma } from "./chroma.ts";
 import { LOCAL_EMBEDDING_SETTINGS, startEmbedder } from "./embedder.ts";
 import { takeLock } from "./lock.ts";
@@ -85,11 +85,16 @@ async function bringUp(launch: Launch, options: StackOptions): Promise<Omit<Stac
   const given = { ...givenSettings(), ...options.settings };
   const local = given["OPENAI_API_KEY"] === undefined && given["OPENAI_BASE_URL"] === undefined;
   const [chroma, embedder] = await Promise.all([
-    given["CHROMA_URL"] === undefined ? startChroma(launch) : { url: given["CHROMA_URL"], child: null },
-    local ? startEmbedder(launch) : { url: given["OPENAI_BASE_URL"] ?? OPENAI_URL, child: null },
-    migrate(launch),
+    given["CHROMA_URL"] === undefined ? startChroma(launch) : elsewhere(given["CHROMA_URL"]),
+    local ? startEmbedder(launch) : elsewhere(given["OPENAI_BASE_URL"] ?? OPENAI_URL),
   ]);
-  progress("Chroma, embeddings and database are up");
+  const database = migrate(launch);
+  const upstreams = Promise.all([chroma.ready, embedder.ready, database]).then(() =>
+    progress("Chroma, embeddings and database are up"),
+  );
+  // Awaited below, with the Worker, which needs only the database to start.
+  upstreams.catch(() => {});
+  await Promise.race([database, upstreams]);
 
   const settings = {
     ENVIRONMENT: "development",
@@ -99,13 +104,14 @@ async function bringUp(launch: Launch, options: StackOptions): Promise<Omit<Stac
     CHROMA_URL: chroma.url,
     ...given,
   };
-  const worker = await startWorker(launch, {
+  const starting = startWorker(launch, {
     host: options.host ?? "127.0.0.1",
     port: options.port ?? 8000,
     settings,
     https: options.https ?? false,
     watch: options.watch ?? false,
   });
+  const [worker] = await Promise.all([starting, upstreams]);
   progress("the Worker is up");
 
   // A backup is restored into an empty deployment: a workspace of ours would be in its way.
@@ -163,6 +169,11 @@ class StackProcesses {
       stopped += running.length;
     }
   }
+}
+
+/** A server that somebody else runs. */
+function elsewhere(url: string): Omit<Server, "child"> & { child: null } {
+  return { url, child: null, ready: Promise.resolve() };
 }
 
 async function firstToEnd(children: readonly (Child | null)[]): Promise<string> {

@@ -6,7 +6,7 @@ import { setTimeout } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Client, type Job } from "../../bench/client.ts";
 import { startReplayEmbedder } from "../../bench/replay-embedder.ts";
-import type { Child } from "../../scripts/stack/child.ts";
+import type { Server } from "../../scripts/stack/child.ts";
 import { startChroma } from "../../scripts/stack/chroma.ts";
 import { listProcesses } from "../../scripts/stack/processes.ts";
 import { type Stack, startStack } from "../../scripts/stack/start-stack.ts";
@@ -25,7 +25,7 @@ const SEED = Number(process.env["DEVFLOW_SEED"] ?? 20_261_124);
 const FAULTS: readonly Fault[] = ["down", "error", "limited", "hang", "cut", "half"];
 
 let folder: string;
-let chroma: { url: string; child: Child };
+let chroma: Server;
 let stores: FaultProxy;
 let embedder: FaultProxy;
 let replay: { url: string; stop(): void };
@@ -59,6 +59,7 @@ beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), "devflow-faults-"));
   const launch = { state: openState(join(folder, "chroma")), verbose: false, register: () => {} };
   [replay, chroma] = await Promise.all([startReplayEmbedder(), startChroma(launch)]);
+  await chroma.ready;
   stores = await startFaultProxy(chroma.url);
   embedder = await startFaultProxy(new URL(replay.url).origin);
   stack = await start(2_000);

@@ -61,7 +61,8 @@ export default async function setup(project: TestProject) {
     await rm(folder, { recursive: true, force: true });
   };
   try {
-    const [chroma, embedder] = await Promise.all([startChroma(launch), startEmbedder(launch), builtPage()]);
+    const [chroma, embedder] = await Promise.all([startChroma(launch), startEmbedder(launch)]);
+    await Promise.all([chroma.ready, embedder.ready, builtPage()]);
     project.provide("chromaUrl" as never, chroma.url as never);
     proxy = await startCountingProxy(embedder.url);
     project.provide("embeddingsUrl" as never, proxy.url as never);
