@@ -31,7 +31,7 @@ const WIDTH = 4;
  * Messages of one workspace worked on at once, over all consumers, and those of them for small jobs: where a large job
  * has all of its places, its next messages go behind those of others.
  */
-const PLACES = { pool: "messages", capacity: 12, reserved: 4, waitMs: 0, ttlMs: 15 * 60_000 } as const;
+export const PLACES = { pool: "messages", capacity: 12, reserved: 4, waitMs: 0, ttlMs: 15 * 60_000 } as const;
 const NO_PLACE_DELAY_SECONDS = 5;
 /** Waits between deliveries grow threefold from the first to the longest: five of them take eight minutes. */
 const FIRST_DELAY_SECONDS = 5;

@@ -17,7 +17,7 @@ import { moveModels } from "../../src/indexing/move-models.ts";
 import { resumeStalledJobs, settleVectors } from "../../src/indexing/repair.ts";
 import { startIndex } from "../../src/indexing/start-index.ts";
 import { sweepJob } from "../../src/indexing/sweep.ts";
-import { consume, retryDelaySeconds } from "../../src/queue.ts";
+import { consume, PLACES, retryDelaySeconds } from "../../src/queue.ts";
 import { runScheduled } from "../../src/scheduled.ts";
 import type { Services } from "../../src/services.ts";
 import { call, newWorkspace, type TestWorkspace } from "../support/api.ts";
@@ -151,6 +151,34 @@ describe("consuming the queue", () => {
     }
     const gone = { kind: "expand", workspaceId: workspace.id, jobId: "job_gone", afterPath: "" };
     expect((await deliver(deps, "devflow-indexing", gone)).explicitAcks).toEqual(["m"]);
+  });
+
+  it("sends a large job's message again, with no retry spent, while the workspace has no place for it; a small job's has room", async () => {
+    const workspace = await newWorkspace();
+    const { jobId, message } = await accepted(workspace, TREE);
+    const index = deps.workspaceIndex(workspace.id);
+    const taken: string[] = [];
+    for (;;) {
+      const place = await index.acquire({ ...PLACES, small: false });
+      if (place === null) break;
+      taken.push(place);
+    }
+    const sent: [IndexingMessage[], number?][] = [];
+    const using: Services = { ...services(), queue: { send: async (...send) => void sent.push(send) } };
+
+    const large = await deliver(using, "devflow-indexing-bulk", { ...message, bulk: true }, 5);
+    expect(large).toMatchObject({ explicitAcks: ["m"], retryMessages: [] });
+    expect(sent).toEqual([[[{ ...message, bulk: true }], expect.any(Number)]]);
+    expect(await jobOf(workspace, jobId)).toMatchObject({ files: { done: 0, failed: 0 }, error: null });
+
+    const small = await accepted(workspace, { "ten.ts": "export const ten = 10;" });
+    expect((await deliver(using, "devflow-indexing", small.message)).explicitAcks).toEqual(["m"]);
+    expect((await jobOf(workspace, small.jobId)).status).toBe("succeeded");
+
+    for (const place of taken) await index.release(place);
+    await deliver(using, "devflow-indexing-bulk", sent[0]?.[0][0]);
+    expect((await jobOf(workspace, jobId)).status).toBe("succeeded");
+    expect(sent).toHaveLength(1);
   });
 
   it("waits longer with each delivery, at most five minutes", () => {
