@@ -184,6 +184,7 @@ export interface SyncPlan {
   upload_count: number;
   unchanged: number;
   renamed: { from: string; to: string }[];
+  copied: { from: string; to: string }[];
   missing: string[];
   skipped: { path: string; reason: string }[];
   estimate: { files: number; bytes: number; chunks: number; tokens: number; cost_microusd: number };

@@ -41,7 +41,7 @@ export function registerIndex(program: Command, context: Context): void {
       "after",
       `
 Files are chosen by .gitignore and .devflowignore (the same syntax), and by default rules; symbolic links are not
-followed. Unchanged files are not sent, renamed ones are moved. Interrupted, it goes on where it stopped.
+followed. Unchanged files are not sent, renamed and copied ones neither. Interrupted, it goes on where it stopped.
 
 Examples:
   devflow index                        this folder
@@ -67,8 +67,8 @@ Examples:
     });
 }
 
-function isNothing({ upload_count: uploads, renamed, missing }: SyncPlan, prune: boolean): boolean {
-  return uploads === 0 && renamed.length === 0 && !(prune && missing.length > 0);
+function isNothing({ upload_count: uploads, renamed, copied, missing }: SyncPlan, prune: boolean): boolean {
+  return uploads === 0 && renamed.length + copied.length === 0 && !(prune && missing.length > 0);
 }
 
 function tellPlan(context: Context, { tree, plan }: PlannedTree, options: IndexOptions): void {
@@ -84,6 +84,7 @@ function tellPlan(context: Context, { tree, plan }: PlannedTree, options: IndexO
     ["to upload", `${count(plan.upload_count)} (${bytes(estimate.bytes)})`],
     ["unchanged", count(plan.unchanged)],
     ["renamed", count(plan.renamed.length)],
+    ["copied", count(plan.copied.length)],
     ["to delete", options.prune ? count(plan.missing.length) : `0 (${count(plan.missing.length)} are kept)`],
     ...[...skipped].map(([reason, files]) => ["skipped", `${count(files.length)} ${reason}`]),
     [

@@ -46,7 +46,8 @@ async function sync(context: Context, root: string, options: WatchOptions): Prom
       defaults: options.defaultIgnores,
     });
     const { plan } = planned;
-    if (plan.upload_count + plan.renamed.length + (options.prune ? plan.missing.length : 0) === 0) return;
+    const changes = plan.upload_count + plan.renamed.length + plan.copied.length;
+    if (changes + (options.prune ? plan.missing.length : 0) === 0) return;
     const { job, failures } = await carryOut(context, client, planned, {
       prune: options.prune,
       allowMassDelete: false,

@@ -251,6 +251,7 @@ export const syncs = sqliteTable(
     unchanged: integer().notNull(),
     uploads: integer().notNull(),
     renames: integer().notNull(),
+    copies: integer().notNull().default(0),
     missing: integer().notNull(),
     useDefaultIgnores: integer("use_default_ignores", { mode: "boolean" }).notNull(),
     /** The id that its job has once there is something to do. */
@@ -263,7 +264,7 @@ export const syncs = sqliteTable(
   (t) => [index("syncs_expires").on(t.expiresAt), index("syncs_job").on(t.jobId)],
 );
 
-export type SyncFileKind = "upload" | "rename" | "delete";
+export type SyncFileKind = "upload" | "rename" | "copy" | "delete";
 /**
  * `planned`; `uploaded`: charged to the plan; `moved`: renamed, the old path still in the index; `done`, or left alone
  * because something newer came.

@@ -4,9 +4,10 @@ import { blobKey } from "./blob-garbage.ts";
 import type { Database } from "./database.ts";
 import { selectedBy } from "./files.ts";
 import { runningJobs } from "./jobs.ts";
-import { files, type JobSpec, syncFiles, syncs } from "./schema.ts";
+import { files, type JobSpec, type SyncFileKind, syncFiles, syncs } from "./schema.ts";
 
 export type SyncRow = typeof syncs.$inferSelect;
+export type SyncFileRow = typeof syncFiles.$inferSelect;
 
 /** A stored file, as a plan looks at it. */
 export interface StoredVersion {
@@ -50,7 +51,7 @@ export function insertSync(db: Database, sync: typeof syncs.$inferInsert) {
 /** What a plan is to do with one file. */
 export interface PlannedFile {
   path: string;
-  kind: "upload" | "rename" | "delete";
+  kind: SyncFileKind;
   from: string | null;
   sha256: string | null;
   size: number;
@@ -90,7 +91,7 @@ export function selectSyncOfJob(db: Database, workspaceId: string, jobId: string
 export function selectWaits(db: Database, syncId: string, path: string | null) {
   const at = path === null ? sql`true` : sql`path = ${path}`;
   return db.all<{ waits: number }>(sql`
-    SELECT EXISTS (SELECT 1 FROM sync_files WHERE sync_id = ${syncId} AND kind IN ('upload', 'rename')
+    SELECT EXISTS (SELECT 1 FROM sync_files WHERE sync_id = ${syncId} AND kind IN ('upload', 'rename', 'copy')
       AND state = 'planned' AND ${at}) AS waits`);
 }
 
@@ -104,7 +105,7 @@ export interface UploadedVersion {
 export function claimUploads(db: Database, syncId: string, versions: readonly UploadedVersion[]) {
   return db.all<{ path: string }>(sql`
     UPDATE sync_files SET state = 'uploaded' FROM json_each(${JSON.stringify(versions)}) AS v
-    WHERE sync_id = ${syncId} AND kind IN ('upload', 'rename') AND state = 'planned'
+    WHERE sync_id = ${syncId} AND kind IN ('upload', 'rename', 'copy') AND state = 'planned'
       AND sync_files.path = v.value ->> 'path' AND sha256 = v.value ->> 'sha256' AND size = v.value ->> 'size'
     RETURNING sync_files.path AS path`);
 }
@@ -142,17 +143,17 @@ export function insertSyncJob(
 }
 
 /**
- * Planned files whose content is neither uploaded nor to be had by a rename. Two results: up to `limit` paths, and
- * [{count}].
+ * Planned files whose content is neither uploaded nor to be had by a rename or copy. Two results: up to `limit` paths,
+ * and [{count}].
  */
 export function selectUploadsMissing(db: Database, sync: SyncRow, limit: number) {
   const at = (path: ReturnType<typeof sql>) =>
     sql`SELECT 1 FROM files AS f WHERE f.workspace_id = ${sync.workspaceId} AND f.path = ${path}
       AND f.sha256 = s.sha256`;
   const missing = sql`FROM sync_files AS s WHERE s.sync_id = ${sync.id} AND s.state = 'planned'
-    AND s.kind IN ('upload', 'rename') AND NOT EXISTS (${at(sql`s.path`)})
+    AND s.kind IN ('upload', 'rename', 'copy') AND NOT EXISTS (${at(sql`s.path`)})
     AND (s.kind = 'upload' OR NOT EXISTS (${at(sql`s.from_path`)} AND f.blob IS NOT NULL
-      AND f.generation <= ${sync.generation}))`;
+      AND (s.kind = 'copy' OR f.generation <= ${sync.generation})))`;
   return [
     db.all<{ path: string }>(sql`SELECT s.path ${missing} ORDER BY s.path LIMIT ${limit}`),
     db.all<{ count: number }>(sql`SELECT count(*) AS count ${missing}`),
@@ -172,7 +173,7 @@ export function commitSync(db: Database, id: string, deleteMissing: boolean, now
 export function selectSyncFiles(
   db: Database,
   syncId: string,
-  kind: "upload" | "rename" | "delete",
+  kind: SyncFileKind,
   state: "planned" | "uploaded" | "moved",
   limit: number,
 ) {

@@ -31,6 +31,25 @@ export function pairRenames<T extends { path: string; sha256: string; blob: stri
   return pairs;
 }
 
+/**
+ * Files whose content is stored already, at a path that stays or that a commit only then takes away.
+ * @returns new path → where the content stands.
+ */
+export function pairCopies<T extends { path: string; sha256: string; blob: string | null; status: string }>(
+  wanted: readonly { path: string; sha256: string }[],
+  stored: readonly T[],
+): Map<string, T> {
+  const usable = stored.filter(({ blob, status }) => blob !== null && status !== "failed");
+  // Of several the first: a Map keeps the last entry of a key.
+  const byContent = new Map(usable.toReversed().map((file) => [file.sha256, file]));
+  return new Map(
+    wanted.flatMap(({ path, sha256 }) => {
+      const from = byContent.get(sha256);
+      return from === undefined ? [] : [[path, from]];
+    }),
+  );
+}
+
 type Keyed = { path: string; sha256: string };
 const sameName = ({ path, sha256 }: Keyed) => `${sha256} ${path.slice(path.lastIndexOf("/") + 1)}`;
 const sameContent = ({ sha256 }: Keyed) => sha256;

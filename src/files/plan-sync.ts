@@ -13,7 +13,7 @@ import {
 import { selectWorkspace, type WorkspaceRow } from "../db/workspaces.ts";
 import { type Estimate, estimateIndexing } from "./estimate.ts";
 import { IgnoreRules, isIgnoreFile } from "./ignore.ts";
-import { pairRenames } from "./pair-renames.ts";
+import { pairCopies, pairRenames } from "./pair-renames.ts";
 import { addStoredIgnores, ignoreFilesAbove, type StoredIgnoresDeps } from "./stored-ignores.ts";
 
 export interface SyncEntry {
@@ -37,6 +37,7 @@ export interface SyncPlan {
   upload: string[];
   unchanged: number;
   renamed: { from: string; to: string }[];
+  copied: { from: string; to: string }[];
   missing: string[];
   skipped: { path: string; reason: string }[];
   estimate: Estimate;
@@ -69,7 +70,7 @@ export async function planSync(deps: PlanSyncDeps, input: PlanSync): Promise<Syn
   const { standing, gone, total } = await compareStored(deps, input, entries);
   const rules = await rulesOf(deps, input, entries, standing);
 
-  let unchanged = 0;
+  const unchanged: StoredVersion[] = [];
   const wanted: SyncEntry[] = [];
   for (const entry of entries.values()) {
     const stored = standing.get(entry.path);
@@ -78,14 +79,16 @@ export async function planSync(deps: PlanSyncDeps, input: PlanSync): Promise<Syn
       skipped.push({ path: entry.path, reason });
       // What stands there is of before the file was left out.
       if (stored !== undefined && stored.blob !== null) gone.push(stored);
-    } else if (stored !== undefined && isStored(stored, entry)) unchanged++;
+    } else if (stored !== undefined && isStored(stored, entry)) unchanged.push(stored);
     else wanted.push(entry);
   }
   const renames = pairRenames(wanted, gone);
-  const uploads = wanted.filter(({ path }) => !renames.has(path));
+  const others = wanted.filter(({ path }) => !renames.has(path));
+  const copies = pairCopies(others, [...unchanged, ...gone]);
+  const uploads = others.filter(({ path }) => !copies.has(path));
   const movedFrom = new Set([...renames.values()].map(({ path }) => path));
   const missing = gone.filter(({ path }) => !movedFrom.has(path));
-  requireRoom(workspace, uploads, standing);
+  requireRoom(workspace, others, standing);
 
   const now = deps.now();
   const sync = {
@@ -95,9 +98,10 @@ export async function planSync(deps: PlanSyncDeps, input: PlanSync): Promise<Syn
     path: selector,
     generation: workspace.generation,
     storedFiles: total,
-    unchanged,
+    unchanged: unchanged.length,
     uploads: uploads.length,
     renames: renames.size,
+    copies: copies.size,
     missing: missing.length,
     useDefaultIgnores: input.useDefaultIgnores,
     jobId: newId("job"),
@@ -106,8 +110,9 @@ export async function planSync(deps: PlanSyncDeps, input: PlanSync): Promise<Syn
   };
   const planned: PlannedFile[] = [
     ...wanted.map(({ path, sha256, size }): PlannedFile => {
-      const from = renames.get(path)?.path ?? null;
-      return { path, kind: from === null ? "upload" : "rename", from, sha256, size };
+      const [moved, copied] = [renames.get(path), copies.get(path)];
+      const kind = moved !== undefined ? "rename" : copied !== undefined ? "copy" : "upload";
+      return { path, kind, from: (moved ?? copied)?.path ?? null, sha256, size };
     }),
     ...missing.map(
       ({ path, size }): PlannedFile => ({ path, kind: "delete", from: null, sha256: null, size }),
@@ -122,13 +127,18 @@ export async function planSync(deps: PlanSyncDeps, input: PlanSync): Promise<Syn
   return {
     id: sync.id,
     upload: uploads.map(({ path }) => path),
-    unchanged,
-    renamed: [...renames].map(([to, { path: from }]) => ({ from, to })),
+    unchanged: unchanged.length,
+    renamed: fromAndTo(renames),
+    copied: fromAndTo(copies),
     missing: missing.map(({ path }) => path),
     skipped,
     estimate: estimateIndexing(wanted, deps.embeddingPriceMicrousd),
     expiresAt: sync.expiresAt,
   };
+}
+
+function fromAndTo(pairs: ReadonlyMap<string, StoredVersion>): { from: string; to: string }[] {
+  return [...pairs].map(([to, { path: from }]) => ({ from, to }));
 }
 
 function compare(a: string, b: string): number {
@@ -209,7 +219,7 @@ function isStored(stored: StoredVersion, { sha256 }: SyncEntry): boolean {
   return stored.sha256 === sha256 && stored.blob !== null && stored.status !== "failed";
 }
 
-/** Uploads come before deletions, so both have to fit. */
+/** Uploads and copies come before deletions, so all have to fit. */
 function requireRoom(
   workspace: WorkspaceRow,
   uploads: readonly SyncEntry[],

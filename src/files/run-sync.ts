@@ -16,20 +16,20 @@ import {
   selectSyncOfJob,
 } from "../db/syncs.ts";
 import type { Tombstone } from "../db/tombstones.ts";
-import { deleteBlobs } from "./accept.ts";
-import type { DeleteDeps } from "./delete-files.ts";
+import { type AcceptDeps, deleteBlobs } from "./accept.ts";
+import { copyFiles } from "./copy-files.ts";
 import { removeDerived } from "./remove-derived.ts";
 
 /** Between looks whether what was uploaded is indexed. */
 const LOOK_SECONDS = 2;
 
 /**
- * Carries out a committed sync, from wherever it was interrupted: renames; then, once nothing waits for the index any
- * more, what is to go. Until then searches find files at their old paths, and vectors of moved files can be copied.
+ * Carries out a committed sync, from wherever it was interrupted: copies, as long as what they are copies of stands
+ * where it did; renames; then, once nothing waits for the index any more, what is to go. Until then searches find files at their old paths, and vectors of moved files can be copied.
  * Errors: `upstream_unavailable`; the message is then to be delivered again.
  */
 export async function runSync(
-  deps: DeleteDeps,
+  deps: AcceptDeps,
   message: { kind: "sync"; workspaceId: string; jobId: string },
 ): Promise<void> {
   const { workspaceId, jobId } = message;
@@ -39,6 +39,11 @@ export async function runSync(
     selectJobWaits(deps.db, jobId),
   ]);
   if (job === undefined || job.finishedAt !== null || sync === undefined || sync.committedAt === null) return;
+  if (await copyFiles(deps, job, sync)) {
+    await touchJob(deps.db, jobId, deps.now());
+    await deps.queue.send([message]);
+    return;
+  }
   const moved = await move(deps, sync);
   // A job that is paused may be so for weeks: what is deleted must not be found until then.
   if ((moved || waits?.waits === 1) && job.status !== "paused") {
@@ -52,7 +57,7 @@ export async function runSync(
 }
 
 /** @returns whether any file was moved now. */
-async function move(deps: DeleteDeps, sync: SyncRow): Promise<boolean> {
+async function move(deps: AcceptDeps, sync: SyncRow): Promise<boolean> {
   for (let any = false; ; any = true) {
     const page = await selectSyncFiles(deps.db, sync.id, "rename", "planned", LIMITS.inlineDeleteFiles);
     if (page.length === 0) return any;
@@ -73,7 +78,7 @@ async function move(deps: DeleteDeps, sync: SyncRow): Promise<boolean> {
 }
 
 /** Takes moved files out of index and vectors at their old paths. */
-async function dropOldPaths(deps: DeleteDeps, sync: SyncRow): Promise<void> {
+async function dropOldPaths(deps: AcceptDeps, sync: SyncRow): Promise<void> {
   for (;;) {
     const page = await selectSyncFiles(deps.db, sync.id, "rename", "moved", LIMITS.inlineDeleteFiles);
     if (page.length === 0) return;
@@ -100,7 +105,7 @@ async function dropOldPaths(deps: DeleteDeps, sync: SyncRow): Promise<void> {
 }
 
 /** Deletes what the plan missed, as far as it is not newer than the plan. */
-async function deleteMissing(deps: DeleteDeps, sync: SyncRow): Promise<void> {
+async function deleteMissing(deps: AcceptDeps, sync: SyncRow): Promise<void> {
   const { workspaceId, jobId } = sync;
   for (;;) {
     const page = await selectSyncFiles(deps.db, sync.id, "delete", "planned", LIMITS.inlineDeleteFiles);

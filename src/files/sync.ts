@@ -85,8 +85,8 @@ export interface CommitSync {
 }
 
 /**
- * Makes the workspace what the plan says: renames, then, with `deleteMissing`, deletions, once all that was uploaded
- * is indexed. What changed since the plan stays as it is. To commit it again changes nothing.
+ * Makes the workspace what the plan says: copies and renames, then, with `deleteMissing`, deletions, once all that was
+ * uploaded is indexed. What changed since the plan stays as it is. To commit it again changes nothing.
  * Errors: `conflict` where an upload is missing, over half of the files would be deleted, or the plan has expired;
  * `quota_exceeded` for running jobs.
  * @returns the job, or null where nothing is left to do.
@@ -112,7 +112,7 @@ export async function commitSync(
     const detail = `${deletes} of ${sync.storedFiles} files would be deleted; send allow_mass_delete if that is meant.`;
     throw new DevFlowError("conflict", detail, { members: { missing_count: deletes } });
   }
-  const idle = deletes === 0 && sync.renames === 0 && (await jobOf(deps, sync)) === null;
+  const idle = deletes === 0 && sync.renames + sync.copies === 0 && (await jobOf(deps, sync)) === null;
   if (!idle) await openSyncJob(deps, caller, sync);
   const [committed] = await commitStatement(deps.db, id, options.deleteMissing, deps.now());
   // Another commit came first, or none can come any more.

@@ -163,7 +163,7 @@ describe("consuming the queue", () => {
       if (place === null) break;
       taken.push(place);
     }
-    const sent: [IndexingMessage[], number?][] = [];
+    const sent: Parameters<Services["queue"]["send"]>[] = [];
     const using: Services = { ...services(), queue: { send: async (...send) => void sent.push(send) } };
 
     const large = await deliver(using, "devflow-indexing-bulk", { ...message, bulk: true }, 5);

@@ -15,6 +15,7 @@ interface Plan {
   upload_count: number;
   unchanged: number;
   renamed: { from: string; to: string }[];
+  copied: { from: string; to: string }[];
   missing: string[];
   skipped: { path: string; reason: string }[];
   estimate: { files: number; bytes: number; chunks: number; tokens: number; cost_microusd: number };
@@ -102,6 +103,7 @@ describe("POST /v1/syncs", () => {
     expect(first).toMatchObject({
       unchanged: 0,
       renamed: [],
+      copied: [],
       missing: [],
       skipped: [],
       estimate: { files: 3 },
@@ -259,6 +261,69 @@ describe("POST /v1/syncs/{id}/commit", () => {
     expect({ files, chunks, vectors }).toEqual({ files: 3, chunks: 3, vectors: 3 });
     // Names in front of the text are embedded too: a file that keeps them keeps its vectors.
     expect(await sync(key, next)).toBe(null);
+  });
+
+  it("copies what is stored at another path, with no upload: of files that stay, and of one that moves", async () => {
+    const { id, key } = await newWorkspace();
+    await sync(key, TREE);
+    const [a, b] = [TREE["src/a.ts"] ?? "", TREE["src/b.ts"] ?? ""];
+    const next: Tree = {
+      "src/a.ts": a,
+      "src/copy.ts": a,
+      "lib/b.ts": b,
+      "lib/second/b2.ts": b,
+      "docs/readme.md": TREE["docs/readme.md"] ?? "",
+    };
+    const planned = await plan(key, next);
+    expect(planned).toMatchObject({
+      upload: [],
+      unchanged: 2,
+      renamed: [{ from: "src/b.ts", to: "lib/b.ts" }],
+      missing: [],
+    });
+    expect(planned.copied.toSorted((one, other) => (one.to < other.to ? -1 : 1))).toEqual([
+      { from: "src/b.ts", to: "lib/second/b2.ts" },
+      { from: "src/a.ts", to: "src/copy.ts" },
+    ]);
+    const answer = await commit(key, planned.id, { delete_missing: true });
+    const job = await finishedJob(key, (await answer.json<{ job: TestJob }>()).job.id);
+    expect(job).toMatchObject({ status: "succeeded", files: { total: 3, failed: 0, skipped: 0 } });
+    expect((await storedPaths(key)).toSorted()).toEqual(Object.keys(next).toSorted());
+    for (const [path, text] of Object.entries(next)) {
+      expect(await (await call("GET", `/v1/files/content?path=${path}`, { key })).text()).toBe(text);
+    }
+    const { chunks, vectors } = await (await call("GET", "/v1/stats", { key })).json<
+      Record<string, number>
+    >();
+    expect([chunks, vectors]).toEqual([5, 5]);
+    // Each has an object of its own, so that either may go.
+    expect((await env.BLOBS.list({ prefix: `ws/${id}/blobs/` })).objects).toHaveLength(5);
+    await call("DELETE", "/v1/files?path=src/a.ts", { key });
+    expect(await (await call("GET", "/v1/files/content?path=src/copy.ts", { key })).text()).toBe(a);
+    const state = await (await call("GET", `/v1/syncs/${planned.id}`, { key })).json();
+    expect(state).toMatchObject({ upload_count: 0, copied_count: 2, renamed_count: 1, waiting: [] });
+  });
+
+  it("asks for a copy whose original has changed since the plan, and leaves alone what came to its path", async () => {
+    const { key } = await newWorkspace();
+    await sync(key, TREE);
+    const [a, b] = [TREE["src/a.ts"] ?? "", TREE["src/b.ts"] ?? ""];
+    const planned = await plan(key, { ...TREE, "a2.ts": a, "b2.ts": b });
+    expect(planned.copied).toHaveLength(2);
+    const put = (path: string, raw: string) => call("PUT", `/v1/files?path=${path}`, { key, raw });
+    await put("src/a.ts", "export const changed = 1;\n");
+    await put("b2.ts", "export const newer = 1;\n");
+    const early = await commit(key, planned.id);
+    expect(early.status).toBe(409);
+    expect(await early.json()).toMatchObject({ upload: ["a2.ts"], upload_count: 1 });
+    expect((await upload(key, planned.id, { "a2.ts": a })).status).toBe(202);
+    const answer = await commit(key, planned.id);
+    const job = await finishedJob(key, (await answer.json<{ job: TestJob }>()).job.id);
+    expect(job).toMatchObject({ status: "succeeded", files: { failed: 0 } });
+    const textOf = async (path: string) =>
+      (await call("GET", `/v1/files/content?path=${path}`, { key })).text();
+    expect(await textOf("a2.ts")).toBe(a);
+    expect(await textOf("b2.ts")).toContain("newer");
   });
 
   it("waits for uploads, guards against mass deletion, and is the same when repeated", async () => {

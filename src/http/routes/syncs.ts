@@ -34,6 +34,9 @@ const PlanSchema = z
     upload_count: z.int(),
     unchanged: z.int(),
     renamed: z.array(z.object({ from: z.string(), to: z.string() })),
+    copied: z.array(z.object({ from: z.string(), to: z.string() })).meta({
+      description: "Files whose content is stored at another path, which stays; nothing is uploaded.",
+    }),
     missing: z
       .array(z.string())
       .meta({ description: "Stored files that a commit with delete_missing deletes." }),
@@ -59,6 +62,7 @@ const SyncSchema = z
     uploaded_count: z.int(),
     waiting: z.array(z.string()).meta({ description: "Paths that are still to be uploaded, the first 100." }),
     renamed_count: z.int(),
+    copied_count: z.int(),
     missing_count: z.int(),
     job_id: z.string().nullable(),
     created_at: z.iso.datetime(),
@@ -75,7 +79,7 @@ export const syncRoutes = [
     path: "/v1/syncs",
     summary: "Compare a tree with what is stored",
     description:
-      "Says what to upload, what was renamed (by content), what is missing, and what that would cost; changes nothing. " +
+      "Says what to upload, what was renamed or copied (by content), what is missing, and what that would cost; changes nothing. " +
       "Uploads with the header `Sync-Id` are charged to the plan: each of its files once, within the hour.",
     tag: "Files",
     access: "index",
@@ -98,6 +102,7 @@ export const syncRoutes = [
         upload_count: plan.upload.length,
         unchanged: plan.unchanged,
         renamed: plan.renamed,
+        copied: plan.copied,
         missing: plan.missing,
         skipped: plan.skipped,
         estimate: { files, bytes, chunks, tokens, cost_microusd: costMicrousd },
@@ -126,6 +131,7 @@ export const syncRoutes = [
         uploaded_count: view.uploaded,
         waiting: view.waiting,
         renamed_count: sync.renames,
+        copied_count: sync.copies,
         missing_count: sync.missing,
         job_id: view.jobId,
         created_at: rfc3339(sync.createdAt),
@@ -139,7 +145,7 @@ export const syncRoutes = [
     path: "/v1/syncs/{id}/commit",
     summary: "Carry out a sync",
     description:
-      "Moves renamed files and, with `delete_missing`, deletes the missing ones last. 409 while an upload is missing, " +
+      "Copies and moves files and, with `delete_missing`, deletes the missing ones last. 409 while an upload is missing, " +
       "and where over half of the files would be deleted without `allow_mass_delete`.",
     tag: "Files",
     access: "index",

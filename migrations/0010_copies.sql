@@ -1,0 +1,1 @@
+ALTER TABLE `syncs` ADD `copies` integer DEFAULT 0 NOT NULL;
