@@ -63,110 +63,246 @@ function parseJson(text: string, context: z.RefinementCtx): unknown {
   }
 }
 
-const settings = z.object({
-  ENVIRONMENT: z.enum(["development", "staging", "production"]),
-  LOG_LEVEL: z.string().toLowerCase().pipe(z.enum(LOG_LEVELS)).optional(),
-  /** Shows causes in the log at level debug; refused in production. */
-  DEBUG: flag,
+/** Each with what docs/configuration.md says of it: `form` where the schema does not tell, and `description`. */
+export const settings = z.object({
+  ENVIRONMENT: z
+    .enum(["development", "staging", "production"])
+    .meta({ description: "set by `wrangler.toml`; `npm start` is always `development`" }),
+  LOG_LEVEL: z.string().toLowerCase().pipe(z.enum(LOG_LEVELS)).optional().meta({
+    default: "`debug` (deployed: `warning`)",
+    description: "log lines below it are dropped; security events are printed at every level",
+  }),
+  DEBUG: flag.meta({
+    description:
+      "logs the causes of refusals at level debug, which may quote what was sent; refused in staging and production",
+  }),
 
-  ROOT_API_KEY: secret.optional(),
-  JWT_SECRET: secret.optional(),
-  /** The secret before the last rotation: still verifies, never signs. */
-  JWT_SECRET_PREVIOUS: secret.optional(),
-  /** JSON: other issuers whose tokens are taken; see `core/issuer.ts`. */
-  JWT_ISSUERS: z.string().default("[]").transform(parseJson).pipe(IssuersSchema),
+  ROOT_API_KEY: secret.optional().meta({
+    form: "secret, needed",
+    description: "administers workspaces and the deployment; reads no workspace's data",
+  }),
+  JWT_SECRET: secret
+    .optional()
+    .meta({ form: "secret, needed", description: "signs tokens (HS256) and the cursors of lists" }),
+  JWT_SECRET_PREVIOUS: secret.optional().meta({
+    form: "secret",
+    description: "verifies tokens from before the last rotation, and signs nothing; delete it an hour after",
+  }),
+  JWT_ISSUERS: z.string().default("[]").transform(parseJson).pipe(IssuersSchema).meta({
+    form: "JSON list",
+    description: "other issuers whose tokens are taken; see [decision 4](decisions/0004-credentials.md)",
+  }),
 
-  /** A Chroma server of one's own, such as http://127.0.0.1:8001; or Chroma Cloud's when left out. */
-  CHROMA_URL: url.optional(),
-  CHROMA_API_KEY: secret.optional(),
-  /**
-   * Writes of one collection at once, from all consumers. Chroma Cloud takes ten; a server of one's own does the work
-   * of each write again for every other that is under way.
-   */
-  CHROMA_WRITES: z.coerce.number().int().min(1).max(10).optional(),
-  CHROMA_TENANT: z.string().min(1).default("default_tenant"),
-  CHROMA_DATABASE: z.string().min(1).default("default_database"),
+  CHROMA_URL: url
+    .optional()
+    .meta({ form: "http(s) address", description: "a Chroma server of your own; without it, Chroma Cloud" }),
+  CHROMA_API_KEY: secret
+    .optional()
+    .meta({ form: "secret, needed without `CHROMA_URL`", description: "Chroma Cloud's key" }),
+  CHROMA_WRITES: z.coerce.number().int().min(1).max(10).optional().meta({
+    description:
+      "8 where it is left out, 1 with `CHROMA_URL`: writes of one workspace at once, from all consumers. Chroma Cloud takes ten; a server of your own took three times the CPU with four at once as with one",
+  }),
+  CHROMA_TENANT: z
+    .string()
+    .min(1)
+    .default("default_tenant")
+    .meta({ form: "text", description: "Chroma's tenant" }),
+  CHROMA_DATABASE: z
+    .string()
+    .min(1)
+    .default("default_database")
+    .meta({ form: "text", description: "Chroma's database" }),
 
-  OPENAI_API_KEY: secret.optional(),
-  OPENAI_BASE_URL: url.default("https://api.openai.com/v1"),
-  EMBEDDING_MODEL: z.string().min(1).max(100).default("text-embedding-3-small"),
-  EMBEDDING_DIMENSIONS: z.coerce.number().int().min(1).max(4096).default(1536),
-  /**
-   * The model that is being left for `EMBEDDING_MODEL`, on the same server: workspaces are searched by it until their
-   * vectors by the new one are complete.
-   */
-  EMBEDDING_MODEL_PREVIOUS: z.string().min(1).max(100).optional(),
-  EMBEDDING_DIMENSIONS_PREVIOUS: z.coerce.number().int().min(1).max(4096).default(1536),
-  /** Tokens of one input that the embedding model reads; chunks are sized to fit. */
-  EMBEDDING_MAX_TOKENS: z.coerce.number().int().min(64).max(8192).default(8192),
-  /** The model that answers questions; without it `/v1/ask` finds sources and says 503. */
-  OPENAI_CHAT_MODEL: z.string().min(1).max(100).optional(),
-  /** Where the chat model is, if not at `OPENAI_BASE_URL`. */
-  OPENAI_CHAT_BASE_URL: url.optional(),
-  /** Its key, if not `OPENAI_API_KEY`, which goes to no other server than its own. */
-  OPENAI_CHAT_API_KEY: secret.optional(),
-  /** Milliseconds that the chat model may be silent: before its first word, and between words. */
-  CHAT_TIMEOUT_MS: seconds(60_000, 600_000),
-  /** Tokens of prompt and answer together that the chat model takes. */
-  CHAT_CONTEXT_TOKENS: z.coerce.number().int().min(2048).max(1_000_000).default(16_384),
-  /** Lets a caller's own key (`X-OpenAI-Key`) go to a chat server other than api.openai.com. */
-  ALLOW_CALLER_KEYS: flag,
-  /** Micro-dollars for a million tokens of the chat model's input and output: what `/v1/usage` is made with. */
-  CHAT_INPUT_PRICE_MICROUSD: z.coerce.number().int().min(0).max(1_000_000_000).default(150_000),
-  CHAT_OUTPUT_PRICE_MICROUSD: z.coerce.number().int().min(0).max(1_000_000_000).default(600_000),
-  /** Micro-dollars for a million tokens of the embedding model: what estimates of a sync are made with, too. */
-  EMBEDDING_PRICE_MICROUSD: z.coerce.number().int().min(0).max(1_000_000_000).default(20_000),
-  UPSTREAM_TIMEOUT_MS: seconds(30_000, 600_000),
-  UPSTREAM_RETRIES: z.coerce.number().int().min(0).max(10).default(3),
-  /** What a search in mode hybrid waits for its embedding and Chroma together, before it answers by words alone. */
-  SEARCH_VECTOR_TIMEOUT_MS: seconds(2_000, 60_000),
-  /** What a search in mode hybrid waits for the chat model to put its first page in order; 0: it is not asked. */
-  SEARCH_RERANK_TIMEOUT_MS: z.coerce.number().int().min(0).max(60_000).default(0),
+  OPENAI_API_KEY: secret.optional().meta({
+    form: "secret, needed",
+    description: "the embedding provider's key; without it, `npm start` runs a model of its own",
+  }),
+  OPENAI_BASE_URL: url
+    .default("https://api.openai.com/v1")
+    .meta({ form: "http(s) address", description: "any server that speaks OpenAI's protocol" }),
+  EMBEDDING_MODEL: z.string().min(1).max(100).default("text-embedding-3-small").meta({
+    form: "text",
+    description:
+      "the model's name; to change it, see [runbook.md](runbook.md#the-embedding-model-is-to-be-changed)",
+  }),
+  EMBEDDING_DIMENSIONS: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(4096)
+    .default(1536)
+    .meta({ description: "length of its vectors" }),
+  EMBEDDING_MODEL_PREVIOUS: z.string().min(1).max(100).optional().meta({
+    form: "text",
+    description:
+      "the model that is being left, on the same server: workspaces are searched by it until their vectors by the new one are complete",
+  }),
+  EMBEDDING_DIMENSIONS_PREVIOUS: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(4096)
+    .default(1536)
+    .meta({ description: "length of its vectors" }),
+  EMBEDDING_MAX_TOKENS: z.coerce
+    .number()
+    .int()
+    .min(64)
+    .max(8192)
+    .default(8192)
+    .meta({ description: "tokens of one input that it reads; chunks are cut to fit" }),
+  OPENAI_CHAT_MODEL: z.string().min(1).max(100).optional().meta({
+    form: "text",
+    description:
+      "the model that answers questions ([answers.md](answers.md)); without it, `/v1/ask` and `/v1/explain` find sources and say 503 `ai_not_configured`",
+  }),
+  OPENAI_CHAT_BASE_URL: url.optional().meta({
+    form: "http(s) address",
+    description:
+      "where it is, if not at `OPENAI_BASE_URL`: any server with OpenAI's chat completions, such as Ollama or vLLM",
+  }),
+  OPENAI_CHAT_API_KEY: secret.optional().meta({
+    form: "secret",
+    description: "its key. Without one, `OPENAI_API_KEY` is used, but only where both are at the same server",
+  }),
+  CHAT_TIMEOUT_MS: seconds(60_000, 600_000).meta({
+    description:
+      "milliseconds that the chat model may be silent, before its first word and between words; a model that thinks or loads long needs more",
+  }),
+  CHAT_CONTEXT_TOKENS: z.coerce.number().int().min(2048).max(1_000_000).default(16_384).meta({
+    description:
+      "tokens of prompt and answer together that it takes (Ollama: its `num_ctx`); sources are packed to fit",
+  }),
+  ALLOW_CALLER_KEYS: flag.meta({
+    description: "lets a caller's own key (`X-OpenAI-Key`) go to a chat server other than api.openai.com",
+  }),
+  EMBEDDING_PRICE_MICROUSD: z.coerce.number().int().min(0).max(1_000_000_000).default(20_000).meta({
+    description:
+      "micro-dollars for a million tokens of the embedding model; what the estimate of a sync and `/v1/usage` are made with. The default is text-embedding-3-small's",
+  }),
+  CHAT_INPUT_PRICE_MICROUSD: z.coerce.number().int().min(0).max(1_000_000_000).default(150_000).meta({
+    description:
+      "micro-dollars for a million tokens that the chat model reads; what `/v1/usage` is made with. The default is gpt-4o-mini's",
+  }),
+  CHAT_OUTPUT_PRICE_MICROUSD: z.coerce
+    .number()
+    .int()
+    .min(0)
+    .max(1_000_000_000)
+    .default(600_000)
+    .meta({ description: "… and for a million that it writes" }),
+  UPSTREAM_TIMEOUT_MS: seconds(30_000, 600_000).meta({
+    description: "milliseconds that one attempt at OpenAI or Chroma may take",
+  }),
+  UPSTREAM_RETRIES: z.coerce
+    .number()
+    .int()
+    .min(0)
+    .max(10)
+    .default(3)
+    .meta({ description: "attempts after the first" }),
+  SEARCH_VECTOR_TIMEOUT_MS: seconds(2_000, 60_000).meta({
+    description:
+      "milliseconds that a search in mode `hybrid` waits for its embedding and Chroma together, before it answers by words alone",
+  }),
+  SEARCH_RERANK_TIMEOUT_MS: z.coerce.number().int().min(0).max(60_000).default(0).meta({
+    description:
+      "milliseconds that a search in mode `hybrid` waits for the chat model to put its first page in order ([search.md](search.md#reranking)); 0: it is never asked. Each such search is paid for in chat tokens",
+  }),
 
-  /** Hosts that the deployment answers for, comma-separated; others get 421. Empty: any (development only). */
-  PUBLIC_HOSTS: list,
-  /** Origins that browsers may call from, comma-separated; the deployment's own is always allowed. */
-  ALLOWED_ORIGINS: list,
+  PUBLIC_HOSTS: list.meta({
+    form: "list of hosts, needed",
+    description: "hosts that are answered for; others get 421. In development, none means any",
+  }),
+  ALLOWED_ORIGINS: list.meta({
+    form: "list of origins",
+    description: "origins that browsers may call from, exactly as written; the deployment's own always may",
+  }),
 
-  /** Quota of the policy `default`: requests in a window. */
-  RATE_LIMIT_REQUESTS: z.coerce.number().int().min(1).max(1_000_000_000).default(100),
-  RATE_LIMIT_WINDOW: seconds(3600, 86_400),
-  /** JSON: policy → {requests, window_seconds}, over the table in the documentation. */
-  RATE_LIMITS: z.string().default("{}").transform(parseJson).pipe(policyOverrides),
-  /** Multiplies every quota: `npm start` sets 100. */
-  RATE_LIMIT_MULTIPLIER: z.coerce.number().min(1).max(1_000_000).default(1),
-  /** Requests an hour from one address that are reported as `suspicious_activity`; never multiplied. */
-  SUSPICIOUS_REQUESTS: z.coerce.number().int().min(1).max(MAX_QUOTA).default(1000),
-  /** Tokens an hour of one workspace that are reported as `suspicious_activity`. */
-  SUSPICIOUS_TOKENS: z.coerce.number().int().min(1000).max(MAX_QUOTA).default(5_000_000),
+  RATE_LIMIT_REQUESTS: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(1_000_000_000)
+    .default(100)
+    .meta({ description: "quota of the policy `default` …" }),
+  RATE_LIMIT_WINDOW: seconds(3600, 86_400).meta({ description: "… in so many seconds" }),
+  RATE_LIMITS: z.string().default("{}").transform(parseJson).pipe(policyOverrides).meta({
+    form: "JSON object",
+    description:
+      'other policies: `{"search": {"requests": 50, "window_seconds": 3600}}`, over the defaults in `src/limits/policy.ts`',
+  }),
+  RATE_LIMIT_MULTIPLIER: z.coerce
+    .number()
+    .min(1)
+    .max(1_000_000)
+    .default(1)
+    .meta({ description: "multiplies every quota; `npm start` sets 100" }),
+  SUSPICIOUS_REQUESTS: z.coerce.number().int().min(1).max(MAX_QUOTA).default(1000).meta({
+    description:
+      "more requests in an hour from one address are told as `suspicious_activity`; never multiplied",
+  }),
+  SUSPICIOUS_TOKENS: z.coerce
+    .number()
+    .int()
+    .min(1000)
+    .max(MAX_QUOTA)
+    .default(5_000_000)
+    .meta({ description: "more tokens in an hour of one workspace are told as `suspicious_activity`" }),
 
-  /** Lets MCP clients in by OAuth 2.1; needs a KV namespace bound as OAUTH_KV. */
-  MCP_OAUTH: flag,
+  MCP_OAUTH: flag.meta({
+    description:
+      "lets MCP clients in by OAuth 2.1 beside API keys ([docs/mcp.md](mcp.md)); needs a KV namespace bound as `OAUTH_KV`",
+  }),
 
-  /** age public keys, comma-separated, that backups are encrypted to. Without one, none is made. */
-  BACKUP_RECIPIENTS: list.pipe(z.array(z.string().regex(/^age1[02-9ac-hj-np-z]{58}$/)).max(20)),
-  /** Bytes of content after which a part of a backup ends: some seconds of work, and a body that a restore can send. */
+  BACKUP_RECIPIENTS: list.pipe(z.array(z.string().regex(/^age1[02-9ac-hj-np-z]{58}$/)).max(20)).meta({
+    form: "list of age public keys",
+    description:
+      "whom backups are encrypted to ([backup.md](backup.md)); `devflow backup keygen` makes a pair. Without one, no backup is made",
+  }),
   BACKUP_PART_BYTES: z.coerce
     .number()
     .int()
     .min(1024)
     .max(32 * 1024 * 1024)
-    .default(16 * 1024 * 1024),
-  /** Backups older than this are deleted. 30 at most: a deleted workspace is gone from all backups by then. */
-  BACKUP_RETENTION_DAYS: z.coerce.number().int().min(1).max(30).default(30),
-  /** More backups than this are not kept; the oldest go first. */
-  BACKUP_RETENTION_COUNT: z.coerce.number().int().min(1).max(1000).default(14),
-  /** Lets a backup be restored into this deployment while it is empty. */
-  RESTORE_ENABLED: flag,
+    .default(16 * 1024 * 1024)
+    .meta({
+      description:
+        "bytes of content after which a part of a backup ends: smaller parts are more messages, each of less work",
+    }),
+  BACKUP_RETENTION_DAYS: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(30)
+    .default(30)
+    .meta({ description: "backups older than this are deleted" }),
+  BACKUP_RETENTION_COUNT: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(1000)
+    .default(14)
+    .meta({ description: "backups beyond this number are deleted, the oldest first" }),
+  RESTORE_ENABLED: flag.meta({
+    description: "lets a backup be restored while the deployment is empty; turn it off afterwards",
+  }),
 
-  /** Where alerts go, signed as in Standard Webhooks: https and a public name. */
-  ALERT_WEBHOOK_URL: z.string().refine(isPublicHttps).optional(),
-  /** `whsec_` + base64 of 24 to 64 bytes. */
+  ALERT_WEBHOOK_URL: z
+    .string()
+    .refine(isPublicHttps)
+    .optional()
+    .meta({ form: "https address with a public name", description: "where alerts go" }),
   ALERT_WEBHOOK_SECRET: z
     .string()
     .regex(/^whsec_(?:[A-Za-z0-9+/]{4}){8,21}(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/)
     .transform((text) => new Secret(text))
-    .optional(),
+    .optional()
+    .meta({
+      form: "`whsec_` and base64 of 24 to 64 bytes, needed with the address",
+      description: "signs alerts in the Standard Webhooks format",
+    }),
 });
 
 /** Names of all settings; `npm start` passes those that stand in its environment on to the Worker. */

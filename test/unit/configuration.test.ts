@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { describe, expect, it } from "vitest";
+import { configurationPage } from "../../scripts/docs/configuration-page.ts";
 import { parseConfig, SETTING_NAMES } from "../../src/config.ts";
 
 const root = resolve(import.meta.dirname, "../..");
@@ -38,6 +39,10 @@ function parsed(env: Record<string, string>) {
 }
 
 describe("docs/configuration.md", () => {
+  it("is what npm run docs writes", () => {
+    expect(page).toBe(configurationPage());
+  });
+
   it("has a row for each setting, and for no other", () => {
     expect(worker.map(([name]) => bare(name)).sort()).toEqual([...SETTING_NAMES].sort());
     for (const row of worker) expect(row.every((cell) => cell !== "")).toBe(true);
