@@ -17,6 +17,7 @@ Makes labelled sets for \`npm run eval -- --set\` where the relevant place is kn
                                OUT/NAME-commits  titles of commits → the files that they changed, searched for in the
                                                  tree as it was before them
   --commits N                  how many commits back that tree lies (400)
+  --with-tests                 tests are searched too, and never the answer (left out of the files otherwise)
   --beir FOLDER --extension E  OUT/<name of FOLDER> from corpus.jsonl.gz {id, text, path?}, queries.jsonl {id, text}
                                and qrels.jsonl {query, doc, score}: each document becomes a file <id>.<E>
   --queries N                  at most this many queries a set (300)
@@ -25,8 +26,9 @@ Both options may be repeated. What is written holds other people's code: keep it
 
 const EXTENSIONS = ["ts", "tsx", "py", "go", "rs"];
 /** Neither what people search for nor, in such numbers, worth the time to embed. */
-const LEFT_OUT =
-  /(^|\/)(__tests__|tests?|testdata|fixtures?|specs?|dist|locales?|vendor|benchmarks?|benchsuite|examples|runtime-tests|fuzz|fp)\/|[._-](test|spec)\.|_test\.go$|\.d\.ts$|test[s.][^/]*$/i;
+const LEFT_OUT = /(^|\/)(dist|locales?|vendor|benchmarks?|benchsuite|examples|fuzz|fp)\/|\.d\.ts$/i;
+const TEST =
+  /(^|\/)(__tests__|tests?|testdata|fixtures?|specs?|runtime-tests)\/|[._-](test|spec)\.|_test\.go$|test[s.][^/]*$/i;
 const LARGEST_BYTES = 200_000;
 const WORDS = { least: 4, most: 30 };
 const MOST_CHANGED = 5;
@@ -43,6 +45,7 @@ const { values, positionals } = parseArgs({
     beir: { type: "string", multiple: true, default: [] },
     extension: { type: "string", default: "txt" },
     commits: { type: "string", default: "400" },
+    "with-tests": { type: "boolean", default: false },
     queries: { type: "string", default: "300" },
     help: { type: "boolean", default: false },
   },
@@ -71,6 +74,7 @@ function writeDocs(name: string, files: CorpusFile[]): void {
   for (const { path, text } of files) {
     const { source, functions } = withoutDocComments(text, path.split(".").at(-1) ?? "");
     corpus.push({ path, text: source });
+    if (TEST.test(path)) continue;
     for (const { sentence, startLine, endLine } of functions) {
       if (/https?:|todo|deprecated|inheritdoc|eslint|@/i.test(sentence)) continue;
       queries.push({ query: sentence, relevant: [{ path, start_line: startLine, end_line: endLine }] });
@@ -87,7 +91,7 @@ function writeCommits(name: string, files: CorpusFile[], git: string, base: stri
     .slice(1)
     .flatMap((entry): LabelledQuery[] => {
       const [title = "", ...changed] = entry.split("\n").filter((line) => line !== "");
-      const relevant = changed.filter((path) => known.has(path));
+      const relevant = changed.filter((path) => known.has(path) && !TEST.test(path));
       if (relevant.length === 0 || relevant.length > MOST_CHANGED) return [];
       if (
         /^(chore|docs?|ci|test|build|style|release|revert|merge|bump|update dev)\b|\bbump\b|deps|typos?\b|lint|msrv/i.test(
@@ -158,6 +162,7 @@ function filesAt(git: string, commit: string): CorpusFile[] {
     .flatMap((line) => {
       const [, size, path] = /^\d+ blob \w+ +(\d+)\t(.+)$/.exec(line) ?? [];
       if (path === undefined || Number(size) > LARGEST_BYTES || LEFT_OUT.test(path)) return [];
+      if (TEST.test(path) && !values["with-tests"]) return [];
       if (!EXTENSIONS.includes(path.split(".").at(-1) ?? "")) return [];
       return [{ path, text: run(git, "show", `${commit}:${path}`) }];
     });

@@ -1,5 +1,6 @@
 import { fold } from "../core/fold.ts";
 import { humpsOf } from "../core/humps.ts";
+import { pathInWords } from "../core/path-words.ts";
 import type { CommittedChunk, FileToCommit } from "../core/ports.ts";
 import { searchableText } from "../core/terms.ts";
 import { writeTerms } from "./workspace-index-terms.ts";
@@ -80,7 +81,7 @@ export function writeChunks(
   standing: ChunkRow[],
 ): void {
   const byId = new Map(standing.map((chunk) => [chunk.id, chunk]));
-  const pathTerms = searchableText(path);
+  const pathTerms = searchableText(pathInWords(path));
   for (const [ordinal, chunk] of chunks.entries()) {
     const old = byId.get(chunk.id);
     if (old === undefined) insertChunk(sql, file, ordinal, chunk, pathTerms);

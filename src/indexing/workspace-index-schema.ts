@@ -105,6 +105,11 @@ const VERSIONS: readonly (readonly (string | ((sql: SqlStorage) => void))[])[] =
     "CREATE TABLE terms_to_write (after INTEGER NOT NULL, last INTEGER NOT NULL)",
     "INSERT INTO terms_to_write SELECT 0, max(chunk) FROM chunks HAVING max(chunk) IS NOT NULL",
   ],
+  [
+    // Paths of translations are found by the name of their language too: all terms once more, in the place of the old.
+    "DELETE FROM terms_to_write",
+    "INSERT INTO terms_to_write SELECT 0, max(chunk) FROM chunks HAVING max(chunk) IS NOT NULL",
+  ],
 ];
 
 /** What the statements of a version add is filled for the rows that stand. */

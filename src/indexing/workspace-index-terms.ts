@@ -1,3 +1,4 @@
+import { pathInWords } from "../core/path-words.ts";
 import type { CommittedChunk } from "../core/ports.ts";
 import { searchableText } from "../core/terms.ts";
 
@@ -44,7 +45,7 @@ export function rewriteTerms(sql: SqlStorage, limit: number): boolean {
     .toArray();
   for (const { chunk, path, names, ...described } of rows) {
     const known = JSON.parse(names ?? "[]") as string[];
-    writeTerms(sql, chunk, { ...described, names: known }, searchableText(path));
+    writeTerms(sql, chunk, { ...described, names: known }, searchableText(pathInWords(path)));
   }
   const last = rows.at(-1);
   if (last === undefined || rows.length < limit) sql.exec("DELETE FROM terms_to_write");

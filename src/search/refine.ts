@@ -1,7 +1,9 @@
 import { splitIdentifiers } from "../core/identifiers.ts";
+import { languagesOf } from "../core/path-words.ts";
 import type { StoredChunk } from "../core/ports.ts";
 import type { Ranked } from "./fuse.ts";
 import { stemOf } from "./lexical-query.ts";
+import { isTest } from "./test-paths.ts";
 
 /** What a query looks for, as names are compared with it. */
 export interface QueryTerms {
@@ -9,6 +11,8 @@ export interface QueryTerms {
   rarity: ReadonlyMap<string, number>;
   /** Stems of all its words: `is` in `isWeekend` is no miss where the query has it. */
   words: ReadonlySet<string>;
+  /** Whether it looks for tests. */
+  tests: boolean;
 }
 
 /** First places of the fused ranking that are looked at again, their chunks at hand. */
@@ -25,11 +29,15 @@ const WEIGHTS = {
 };
 /** Exponent of a symbol's agreement, 1 and up: above 1, a name that agrees in part counts for less. */
 const SYMBOL_EXPONENT = 1.5;
-/**
- * Chunks of one file, and pieces of one long definition, that stand where they stand, and what each further one keeps of
- * its score, 0..1: 0.9, 0.81 …
- */
-const CROWD = { free: 4, freePieces: 1, kept: 0.9 };
+/** Places that stand where they stand, and what each further one keeps of its score, 0..1: 0.95, 0.9025 … */
+const CROWD = {
+  /** Chunks of one file. */
+  file: { free: 4, kept: 0.95 },
+  /** Pieces of one long definition. */
+  definition: { free: 1, kept: 0.7 },
+};
+/** What a chunk of a test keeps of its score, 0..1, where nobody asks for tests: they use what is asked for by its name. */
+const TEST_KEPT = 0.85;
 const GREATEST = 1 + WEIGHTS.symbol + WEIGHTS.file + WEIGHTS.neighbours;
 /** What the best, second and third chunk of a file say of it. */
 const NEIGHBOURS = [1, 0.5, 0.25];
@@ -39,8 +47,8 @@ const UNTELLING = /^(?:index|mod|main|lib|__init__)$/;
 /**
  * Sorts the first places of a fused ranking again, by what the legs cannot see: how well the names of a chunk's symbol
  * and file say what was asked for and no more (BM25 counts what of the query a name holds, never what of the name the
- * query does not), and whether other chunks of its file answer too; then chunks of a file that has several places already
- * step back. All scores stay 0..1, on one scale.
+ * query does not), and whether other chunks of its file answer too; tests step back, and then chunks of a file that has
+ * several places already. All scores stay 0..1, on one scale.
  * @param chunks of the first `REFINED` places; stale ids are missing.
  */
 export function refine(
@@ -55,9 +63,10 @@ export function refine(
       if (chunk === undefined) return { ...ranked, score: ranked.score / GREATEST };
       const added =
         WEIGHTS.symbol * symbolAgreement(chunk, query) ** SYMBOL_EXPONENT +
-        WEIGHTS.file * agreement(fileName(chunk.path), query) +
+        WEIGHTS.file * fileAgreement(chunk.path, query) +
         WEIGHTS.neighbours * (neighbours.get(chunk.path) ?? 0);
-      return { ...ranked, score: Math.min(1, (ranked.score + added) / GREATEST) };
+      const score = Math.min(1, (ranked.score + added) / GREATEST);
+      return { ...ranked, score: isTest(chunk.path) && !query.tests ? score * TEST_KEPT : score };
     })
     .sort((a, b) => b.score - a.score);
   return withoutCrowds(sorted, chunks);
@@ -69,20 +78,20 @@ export function refine(
  */
 function withoutCrowds(ranking: readonly Ranked[], chunks: ReadonlyMap<string, StoredChunk>): Ranked[] {
   const places = new Map<string, number>();
-  const placeOf = (key: string) => {
+  const share = (key: string, { free, kept }: { free: number; kept: number }) => {
     const place = (places.get(key) ?? 0) + 1;
     places.set(key, place);
-    return place;
+    return kept ** Math.max(0, place - free);
   };
   return ranking
     .map((ranked) => {
       const chunk = chunks.get(ranked.id);
       if (chunk === undefined) return ranked;
       const { path, symbol, parent, kind } = chunk;
-      let steps = Math.max(0, placeOf(path) - CROWD.free);
-      if (symbol !== null)
-        steps = Math.max(steps, placeOf(JSON.stringify([path, kind, parent, symbol])) - CROWD.freePieces);
-      return { ...ranked, score: ranked.score * CROWD.kept ** steps };
+      const ofFile = share(path, CROWD.file);
+      const ofDefinition =
+        symbol === null ? 1 : share(JSON.stringify([path, kind, parent, symbol]), CROWD.definition);
+      return { ...ranked, score: ranked.score * Math.min(ofFile, ofDefinition) };
     })
     .sort((a, b) => b.score - a.score);
 }
@@ -91,6 +100,11 @@ function withoutCrowds(ranking: readonly Ranked[], chunks: ReadonlyMap<string, S
 function symbolAgreement({ symbol, names }: StoredChunk, query: QueryTerms): number {
   const own = symbol === null ? [] : [symbol];
   return Math.max(0, ...[...own, ...(names ?? [])].map((name) => agreement(name, query)));
+}
+
+/** Of the names of the file, the one that agrees best: its own, and that of the language that it translates to. */
+function fileAgreement(path: string, query: QueryTerms): number {
+  return Math.max(...[fileName(path), ...languagesOf(path)].map((name) => agreement(name, query)));
 }
 
 /**

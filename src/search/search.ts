@@ -14,6 +14,7 @@ import { type Found, type Page, pageOf } from "./results.ts";
 import { packed, resumed } from "./shown.ts";
 import { denseEvidence, lexicalEvidence } from "./strength.ts";
 import { symbolName } from "./symbol-name.ts";
+import { speaksOfTests } from "./test-paths.ts";
 import { stateOf, type VectorLegDeps, vectorLeg } from "./vector-leg.ts";
 
 export interface SearchDeps extends Omit<VectorLegDeps, "measure"> {
@@ -179,7 +180,8 @@ interface Plan {
   refinedBy(answer: IndexAnswer): QueryTerms | null;
 }
 
-function planOf({ mode, verbatim }: SearchQuery, { text, phrases, excluded }: ParsedQuery): Plan {
+function planOf({ mode, verbatim, filter }: SearchQuery, parsed: ParsedQuery): Plan {
+  const { text, phrases, excluded } = parsed;
   const { match, alternatives, stems } = lexicalQuery(text);
   const exclude = exclusionOf(excluded);
   if (mode === "symbol") {
@@ -208,6 +210,7 @@ function planOf({ mode, verbatim }: SearchQuery, { text, phrases, excluded }: Pa
   const required = mode === "lexical" ? phrases : [];
   const terms = [...stems];
   const words = new Set(splitIdentifiers(text).map(stemOf));
+  const tests = speaksOfTests([text, filter.path, ...parsed.paths].join(" "));
   return {
     match: withConditions(match, required, excluded),
     // What is excluded scores nothing; what is required does, whatever else a row holds.
@@ -222,7 +225,9 @@ function planOf({ mode, verbatim }: SearchQuery, { text, phrases, excluded }: Pa
       return fuse(denseEvidence(meaning, model), evidence, DENSE_SHARE[kindOf(text)]);
     },
     refinedBy: ({ rarity }) =>
-      mode === "lexical" ? null : { words, rarity: new Map(terms.map((term, i) => [term, rarity[i] ?? 0])) },
+      mode === "lexical"
+        ? null
+        : { words, tests, rarity: new Map(terms.map((term, i) => [term, rarity[i] ?? 0])) },
   };
 }
 

@@ -308,6 +308,25 @@ describe("WorkspaceIndex.lexical", () => {
     expect(await lexicalPaths(index, '"first"')).toHaveLength(1);
   });
 
+  it("finds a translation by the name of its language, also where an older schema wrote its terms", async () => {
+    const index = newIndex();
+    await bringIn(index, "src/locales/de.ts", 1, ["alpha"]);
+    await bringIn(index, "src/de.ts", 2, ["beta"]);
+    expect(await lexicalPaths(index, '"german"')).toEqual(["src/locales/de.ts"]);
+    await runInDurableObject(index as never, (_, state) => {
+      const { sql } = state.storage;
+      sql.exec(`INSERT OR REPLACE INTO chunk_terms (rowid, symbol, path, doc, body)
+        SELECT chunk, '', 'src locales de ts', '', 'alpha' FROM chunks WHERE file = 1`);
+    });
+    expect(await lexicalPaths(index, '"german"')).toEqual([]);
+    await runInDurableObject(index as never, (_, state) => {
+      state.storage.sql.exec("DELETE FROM schema_version WHERE version >= 5");
+      migrate(state.storage);
+      expect(rewriteTerms(state.storage.sql, 10)).toBe(false);
+    });
+    expect(await lexicalPaths(index, '"german"')).toEqual(["src/locales/de.ts"]);
+  });
+
   it("selects a file or whole segments below a folder, never a longer name", async () => {
     const index = newIndex();
     const long = `src/${"deep/".repeat(60)}x.ts`;

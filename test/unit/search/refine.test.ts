@@ -12,6 +12,7 @@ const chunks = (...entries: [id: string, path: string, symbol: string | null][])
 const asked = (rarity: Record<string, number>, ...others: string[]): QueryTerms => ({
   rarity: new Map(Object.entries(rarity)),
   words: new Set([...Object.keys(rarity), ...others]),
+  tests: false,
 });
 
 const order = (ranked: Ranked[]) => ranked.map(({ id }) => id);
@@ -35,6 +36,22 @@ describe("refine", () => {
     const known = chunks(["other", "src/addDays/index.ts", null], ["right", "src/getYear/index.ts", null]);
     const query = asked({ year: 2, get: 1 });
     expect(order(refine(ranking(["other", 0.5], ["right", 0.49]), known, query))).toEqual(["right", "other"]);
+  });
+
+  it("calls a file of translations by its language", () => {
+    const known = chunks(["other", "locales/fr.ts", null], ["right", "locales/de.ts", null]);
+    expect(order(refine(ranking(["other", 0.5], ["right", 0.49]), known, asked({ german: 9 })))).toEqual([
+      "right",
+      "other",
+    ]);
+  });
+
+  it("lets the code before its test, unless tests are asked for", () => {
+    const known = chunks(["test", "a.test.ts", null], ["code", "a.ts", null], ["last", "c.ts", null]);
+    const scores = ranking(["test", 0.5], ["code", 0.48], ["last", 0.1]);
+    const query = asked({ x: 1 });
+    expect(order(refine(scores, known, query))).toEqual(["code", "test", "last"]);
+    expect(order(refine(scores, known, { ...query, tests: true }))).toEqual(["test", "code", "last"]);
   });
 
   it("prefers the file of which several chunks answer", () => {
