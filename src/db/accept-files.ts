@@ -75,6 +75,7 @@ export interface FileChange {
  * The statements of a change, for one batch. The first decides in SQL, so that no race passes a quota or a
  * precondition, and returns the generation, or no row where it refused; then all others do nothing.
  * Files with a newer generation, or deleted since, are left alone. Results, by name, are at `indexOf`.
+ * `CROSS JOIN` keeps the order as it is written: the planner would go through the whole workspace for each entry.
  */
 export function acceptFiles(db: Database, change: FileChange) {
   const { workspaceId, now } = change;
@@ -86,13 +87,13 @@ export function acceptFiles(db: Database, change: FileChange) {
   const admitted = sql`SELECT id, ${change.generation ?? sql`generation`} AS generation
     FROM workspaces WHERE id = ${workspaceId} AND last_change = ${change.id}`;
   const jobId = change.job === null ? null : "create" in change.job ? change.job.create.id : change.job.id;
-  const paths = [...change.files, ...change.outcomes].map((file) => file.path);
+  const paths = [...new Set([...change.files, ...change.outcomes].map((file) => file.path))];
 
   const garbage = db.run(sql`
     INSERT INTO blob_garbage (key, workspace_id, created_at)
     SELECT ${blobKey(workspaceId, "")} || f.blob, w.id, ${now}
     FROM (${admitted}) AS w CROSS JOIN ${entries} AS j
-    JOIN files AS f ON f.workspace_id = w.id AND f.path = j.path
+    CROSS JOIN files AS f ON f.workspace_id = w.id AND f.path = j.path
     WHERE f.blob IS NOT NULL AND f.generation < w.generation
     ON CONFLICT (key) DO NOTHING`);
   // What a skipped version replaces must leave index and vectors: a deletion like any other.
@@ -100,7 +101,7 @@ export function acceptFiles(db: Database, change: FileChange) {
     INSERT INTO tombstones (workspace_id, path, generation, deleted_at, settled_at)
     SELECT w.id, j.path, w.generation, ${now}, NULL
     FROM (${admitted}) AS w CROSS JOIN ${entries} AS j
-    JOIN files AS f ON f.workspace_id = w.id AND f.path = j.path
+    CROSS JOIN files AS f ON f.workspace_id = w.id AND f.path = j.path
     WHERE j.status = 'skipped' AND f.blob IS NOT NULL AND f.generation < w.generation
     ON CONFLICT (workspace_id, path) DO UPDATE
     SET generation = excluded.generation, deleted_at = excluded.deleted_at, settled_at = NULL
@@ -125,7 +126,7 @@ export function acceptFiles(db: Database, change: FileChange) {
   const owned = db.run(sql`
     DELETE FROM blob_garbage WHERE key IN (
       SELECT ${blobKey(workspaceId, "")} || f.blob FROM ${entries} AS j
-      JOIN files AS f ON f.workspace_id = ${workspaceId} AND f.path = j.path WHERE f.blob = j.blob)`);
+      CROSS JOIN files AS f ON f.workspace_id = ${workspaceId} AND f.path = j.path WHERE f.blob = j.blob)`);
   const jobFiles = db.run(sql`
     INSERT INTO job_files (job_id, path, generation, status, reason, message)
     SELECT ${jobId}, j.path, w.generation,
@@ -143,10 +144,9 @@ export function acceptFiles(db: Database, change: FileChange) {
     WHERE true ON CONFLICT (job_id, path) DO NOTHING`);
   // Also those of an earlier delivery whose messages may have been lost.
   const toIndex = db.all<{ path: string; generation: number; size: number }>(sql`
-    SELECT jf.path, jf.generation, f.size FROM job_files AS jf
-    JOIN files AS f ON f.workspace_id = ${workspaceId} AND f.path = jf.path AND f.generation = jf.generation
-    WHERE jf.job_id = ${jobId} AND jf.status = 'pending'
-      AND jf.path IN (SELECT value FROM json_each(${JSON.stringify(paths)}))`);
+    SELECT jf.path, jf.generation, f.size FROM json_each(${JSON.stringify(paths)}) AS j
+    CROSS JOIN job_files AS jf ON jf.job_id = ${jobId} AND jf.path = j.value AND jf.status = 'pending'
+    JOIN files AS f ON f.workspace_id = ${workspaceId} AND f.path = jf.path AND f.generation = jf.generation`);
 
   const statements = [
     admit(db, change, entries),

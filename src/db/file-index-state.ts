@@ -1,4 +1,4 @@
-import { sql } from "drizzle-orm";
+import { type SQL, sql } from "drizzle-orm";
 import type { ChunkedBy } from "../core/chunk.ts";
 import { blobKey } from "./blob-garbage.ts";
 import type { Database } from "./database.ts";
@@ -15,6 +15,16 @@ export interface FileIndexState {
   chunkedBy: ChunkedBy | null;
 }
 
+/**
+ * Rows of `files` that stand as given, each with what was given of it: (row, value). In that order, as the planner would
+ * go through the whole workspace for each.
+ */
+function versionsOf(workspaceId: string, versions: readonly { path: string; generation: number }[]): SQL {
+  return sql`(SELECT f.rowid AS row, j.value FROM json_each(${JSON.stringify(versions)}) AS j
+    CROSS JOIN files AS f ON f.workspace_id = ${workspaceId} AND f.path = j.value ->> 'path'
+      AND f.generation = j.value ->> 'generation')`;
+}
+
 /** Writes the states of the files whose generation still stands. */
 export function writeIndexStates(
   db: Database,
@@ -23,12 +33,11 @@ export function writeIndexStates(
   now: number,
 ) {
   return db.run(sql`
-    UPDATE files SET status = s.value ->> 'status', skip_reason = s.value ->> 'skipReason',
-      error = s.value ->> 'error', chunks = s.value ->> 'chunks', chunked_by = s.value ->> 'chunkedBy',
-      indexed_at = iif(s.value ->> 'status' = 'indexed', ${now}, files.indexed_at)
-    FROM json_each(${JSON.stringify(states)}) AS s
-    WHERE files.workspace_id = ${workspaceId} AND files.path = s.value ->> 'path'
-      AND files.generation = s.value ->> 'generation'`);
+    WITH v AS MATERIALIZED ${versionsOf(workspaceId, states)}
+    UPDATE files SET status = v.value ->> 'status', skip_reason = v.value ->> 'skipReason',
+      error = v.value ->> 'error', chunks = v.value ->> 'chunks', chunked_by = v.value ->> 'chunkedBy',
+      indexed_at = iif(v.value ->> 'status' = 'indexed', ${now}, files.indexed_at)
+    FROM v WHERE files.rowid = v.row`);
 }
 
 /**
@@ -40,9 +49,8 @@ export function dropContent(
   versions: readonly { path: string; generation: number }[],
   now: number,
 ) {
-  const dropped = sql`files.workspace_id = ${workspaceId} AND files.blob IS NOT NULL AND EXISTS (
-    SELECT 1 FROM json_each(${JSON.stringify(versions)}) AS v
-    WHERE files.path = v.value ->> 'path' AND files.generation = v.value ->> 'generation')`;
+  const dropped = sql`files.rowid IN (SELECT row FROM ${versionsOf(workspaceId, versions)})
+    AND files.blob IS NOT NULL`;
   return [
     db.run(sql`
       INSERT INTO blob_garbage (key, workspace_id, created_at)
@@ -63,9 +71,7 @@ export function markPending(
 ) {
   return db.run(sql`
     UPDATE files SET status = 'pending', skip_reason = NULL, error = NULL
-    FROM json_each(${JSON.stringify(versions)}) AS v
-    WHERE files.workspace_id = ${workspaceId} AND files.path = v.value ->> 'path'
-      AND files.generation = v.value ->> 'generation'`);
+    WHERE rowid IN (SELECT row FROM ${versionsOf(workspaceId, versions)})`);
 }
 
 /**
@@ -80,7 +86,5 @@ export function renewFiles(
 ) {
   return db.run(sql`
     UPDATE files SET generation = ${generation}, status = 'pending', skip_reason = NULL, error = NULL
-    FROM json_each(${JSON.stringify(versions)}) AS v
-    WHERE files.workspace_id = ${workspaceId} AND files.path = v.value ->> 'path'
-      AND files.generation = v.value ->> 'generation' AND files.generation < ${generation}`);
+    WHERE rowid IN (SELECT row FROM ${versionsOf(workspaceId, versions)}) AND generation < ${generation}`);
 }

@@ -37,15 +37,20 @@ export interface FileOutcome {
   tokens: number;
 }
 
-/** Writes outcomes of files that are still to be done; those that have one keep it, so nothing counts twice. */
+/**
+ * Writes outcomes of files that are still to be done; those that have one keep it, so nothing counts twice. The rows are
+ * found first, by path: the planner would go through all that are pending.
+ */
 export function finishJobFiles(db: Database, jobId: string, outcomes: readonly FileOutcome[]) {
   return db.run(sql`
+    WITH o AS MATERIALIZED (
+      SELECT jf.rowid AS row, j.value FROM json_each(${JSON.stringify(outcomes)}) AS j
+      CROSS JOIN job_files AS jf ON jf.job_id = ${jobId} AND jf.path = j.value ->> 'path'
+        AND jf.generation = j.value ->> 'generation' AND jf.status = 'pending')
     UPDATE job_files SET status = o.value ->> 'status', reason = o.value ->> 'reason',
       message = o.value ->> 'message', chunks = o.value ->> 'chunks', embedded = o.value ->> 'embedded',
       reused = o.value ->> 'reused', tokens = o.value ->> 'tokens'
-    FROM json_each(${JSON.stringify(outcomes)}) AS o
-    WHERE job_files.job_id = ${jobId} AND job_files.path = o.value ->> 'path'
-      AND job_files.generation = o.value ->> 'generation' AND job_files.status = 'pending'`);
+    FROM o WHERE job_files.rowid = o.row`);
 }
 
 /** By path, after `afterPath` where one is given. */

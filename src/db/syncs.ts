@@ -104,10 +104,12 @@ export interface UploadedVersion {
 /** Charges uploads to the plan, each that it names and still waits for, once. Returns [{path}] of those. */
 export function claimUploads(db: Database, syncId: string, versions: readonly UploadedVersion[]) {
   return db.all<{ path: string }>(sql`
-    UPDATE sync_files SET state = 'uploaded' FROM json_each(${JSON.stringify(versions)}) AS v
-    WHERE sync_id = ${syncId} AND kind IN ('upload', 'rename', 'copy') AND state = 'planned'
-      AND sync_files.path = v.value ->> 'path' AND sha256 = v.value ->> 'sha256' AND size = v.value ->> 'size'
-    RETURNING sync_files.path AS path`);
+    UPDATE sync_files SET state = 'uploaded' WHERE rowid IN (
+      SELECT s.rowid FROM json_each(${JSON.stringify(versions)}) AS v
+      CROSS JOIN sync_files AS s ON s.sync_id = ${syncId} AND s.path = v.value ->> 'path'
+      WHERE s.kind IN ('upload', 'rename', 'copy') AND s.state = 'planned'
+        AND s.sha256 = v.value ->> 'sha256' AND s.size = v.value ->> 'size')
+    RETURNING path`);
 }
 
 /** Gives back what an upload that failed was charged. */
@@ -218,11 +220,14 @@ export function moveFiles(db: Database, { id, sync, now, renames }: Move) {
   const wanted = sql`(SELECT value ->> 'from' AS "from", value ->> 'to' AS "to", value ->> 'sha256' AS sha256,
     value ->> 'language' AS language FROM json_each(${JSON.stringify(renames)}))`;
   const movable = sql`FROM ${wanted} AS r
-    JOIN files AS f ON f.workspace_id = ${workspaceId} AND f.path = r."from" AND f.sha256 = r.sha256
+    CROSS JOIN files AS f ON f.workspace_id = ${workspaceId} AND f.path = r."from" AND f.sha256 = r.sha256
       AND f.blob IS NOT NULL AND f.generation <= ${sync.generation}
     LEFT JOIN files AS t ON t.workspace_id = ${workspaceId} AND t.path = r."to"
     WHERE coalesce(t.generation <= ${sync.generation}, true)`;
   const targets = sql`SELECT r."to" ${movable}`;
+  // What this batch has moved.
+  const moved = sql`(${admitted}) AS w CROSS JOIN ${wanted} AS r CROSS JOIN sync_files AS s
+    ON s.sync_id = ${sync.id} AND s.path = r."to" AND s.state = 'moved' AND s.generation = w.generation`;
   const statements = [
     db.run(sql`
       UPDATE workspaces SET generation = workspaces.generation + 1, last_change = ${id},
@@ -241,25 +246,20 @@ export function moveFiles(db: Database, { id, sync, now, renames }: Move) {
       WHERE sync_id = ${sync.id} AND kind = 'rename' AND state = 'planned' AND path IN (${targets})`),
     db.run(sql`
       DELETE FROM files WHERE workspace_id = ${workspaceId} AND path IN (
-        SELECT s.path FROM (${admitted}) AS w
-        JOIN sync_files AS s ON s.sync_id = ${sync.id} AND s.state = 'moved' AND s.generation = w.generation)`),
+        SELECT s.path FROM ${moved})`),
     db.run(sql`
-      UPDATE files SET path = r."to", language = r.language, generation = w.generation, status = 'pending',
+      WITH r AS MATERIALIZED (SELECT f.rowid AS row, s.path, s.generation, r.language FROM ${moved}
+        CROSS JOIN files AS f ON f.workspace_id = ${workspaceId} AND f.path = s.from_path)
+      UPDATE files SET path = r.path, language = r.language, generation = r.generation, status = 'pending',
         skip_reason = NULL, error = NULL, updated_at = ${now}
-      FROM (${admitted}) AS w CROSS JOIN ${wanted} AS r
-      JOIN sync_files AS s ON s.sync_id = ${sync.id} AND s.path = r."to" AND s.state = 'moved'
-        AND s.generation = w.generation
-      WHERE files.workspace_id = ${workspaceId} AND files.path = r."from"`),
+      FROM r WHERE files.rowid = r.row`),
     db.run(sql`
       INSERT INTO job_files (job_id, path, generation, status)
-      SELECT ${jobId}, s.path, s.generation, 'pending' FROM (${admitted}) AS w
-      JOIN sync_files AS s ON s.sync_id = ${sync.id} AND s.state = 'moved' AND s.generation = w.generation
-      WHERE true ON CONFLICT (job_id, path) DO UPDATE
+      SELECT ${jobId}, s.path, s.generation, 'pending' FROM ${moved} WHERE true ON CONFLICT (job_id, path) DO UPDATE
       SET generation = excluded.generation, status = 'pending', reason = NULL, message = NULL`),
     db.all<{ path: string; generation: number; size: number }>(sql`
-      SELECT f.path, f.generation, f.size FROM (${admitted}) AS w
-      JOIN sync_files AS s ON s.sync_id = ${sync.id} AND s.state = 'moved' AND s.generation = w.generation
-      JOIN files AS f ON f.workspace_id = ${workspaceId} AND f.path = s.path`),
+      SELECT f.path, f.generation, f.size FROM ${moved}
+      CROSS JOIN files AS f ON f.workspace_id = ${workspaceId} AND f.path = s.path`),
     // What could not be moved is over.
     db.run(sql`
       UPDATE sync_files SET state = 'done' WHERE sync_id = ${sync.id} AND kind = 'rename' AND state = 'planned'

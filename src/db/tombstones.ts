@@ -15,10 +15,10 @@ export function settleTombstones(
   now: number,
 ) {
   return db.run(sql`
-    UPDATE tombstones SET settled_at = ${now}
-    WHERE workspace_id = ${workspaceId} AND settled_at IS NULL AND EXISTS (
-      SELECT 1 FROM json_each(${JSON.stringify(settled)}) AS j
-      WHERE j.value ->> 'path' = tombstones.path AND j.value ->> 'generation' = tombstones.generation)`);
+    UPDATE tombstones SET settled_at = ${now} WHERE settled_at IS NULL AND rowid IN (
+      SELECT t.rowid FROM json_each(${JSON.stringify(settled)}) AS j
+      CROSS JOIN tombstones AS t ON t.workspace_id = ${workspaceId} AND t.path = j.value ->> 'path'
+        AND t.generation = j.value ->> 'generation')`);
 }
 
 /** Deletions that were never finished, oldest first. */
