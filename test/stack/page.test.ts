@@ -79,6 +79,18 @@ async function picture(name: string): Promise<void> {
   await page.screenshot({ path: join(to, `${name}.png`) });
 }
 
+/** Drops files and folders of the disk on the page, as a person does. */
+async function drop(...files: string[]): Promise<void> {
+  const box = await page.getByRole("region", { name: "Drop files here" }).boundingBox();
+  if (box === null) throw new Error("there is nowhere to drop");
+  const debuggerOf = await page.context().newCDPSession(page);
+  const at = { x: box.x + box.width / 2, y: box.y + 10, data: { items: [], files, dragOperationsMask: 1 } };
+  for (const type of ["dragEnter", "dragOver", "drop"] as const) {
+    await debuggerOf.send("Input.dispatchDragEvent", { type, ...at });
+  }
+  await debuggerOf.detach();
+}
+
 /** Rules of WCAG that the page breaks, by axe. */
 async function violations(): Promise<string[]> {
   // Evaluated by the debugger: a script element would be refused by the policy, as it should.
@@ -210,7 +222,7 @@ describe.skipIf(!installed)("the web page", () => {
     await page.keyboard.press("Escape");
   });
 
-  it("takes dropped files and shows the job move to its end", async () => {
+  it("takes chosen files and shows the job move to its end", async () => {
     await page.getByRole("link", { name: "Upload" }).click();
     await page.getByLabel(/Give your API key/).fill(stack.apiKey);
     await page.getByRole("button", { name: "Go on" }).click();
@@ -244,16 +256,19 @@ describe.skipIf(!installed)("the web page", () => {
     mkdirSync(join(tree, "node_modules/x"), { recursive: true });
     writeFileSync(join(tree, "node_modules/x/index.js"), "module.exports = 1;\n");
     writeFileSync(join(tree, "leaf.go"), "package leaf\n\nfunc Leaf() int { return 1 }\n");
-    await page.getByLabel("Choose a folder").setInputFiles(tree);
+    await drop(tree);
     await page.locator(".jobs li", { hasText: "succeeded" }).waitFor();
     const archive = join(folder, "packed.tar.gz");
     execFileSync("tar", ["-czf", archive, "-C", tree, "leaf.go"]);
     await page.getByLabel("Below the folder").fill("packed");
-    await page.getByLabel("Choose files").setInputFiles(archive);
+    await drop(archive);
     await page.locator(".jobs li:nth-child(2)", { hasText: "succeeded" }).waitFor();
+    await page.getByLabel("Below the folder").fill("chosen");
+    await page.getByLabel("Choose a folder").setInputFiles(tree);
+    await page.locator(".jobs li:nth-child(3)", { hasText: "succeeded" }).waitFor();
     const { items } = await new DevFlowClient({ url: stack.url, key: stack.apiKey }).files({ limit: 100 });
     const paths = items.map(({ path }) => path);
-    expect(paths).toEqual(expect.arrayContaining(["tree/leaf.go", "packed/leaf.go"]));
+    expect(paths).toEqual(expect.arrayContaining(["tree/leaf.go", "packed/leaf.go", "chosen/tree/leaf.go"]));
     expect(paths.filter((path) => path.includes("node_modules"))).toEqual([]);
   });
 
@@ -293,6 +308,10 @@ describe.skipIf(!installed)("the web page", () => {
     const made = (await page.locator(".shown-once code").textContent()) ?? "";
     expect(made).toMatch(/^dvf_/);
     expect(await violations()).toEqual([]);
+    await page.context().grantPermissions(["clipboard-read", "clipboard-write"]);
+    await page.getByRole("button", { name: "Copy" }).click();
+    await page.getByRole("button", { name: "Copied" }).waitFor();
+    expect(await page.evaluate(() => navigator.clipboard.readText())).toBe(made);
     await page.getByRole("button", { name: "I have it" }).click();
     const row = page.getByRole("row", { name: /from the page/ });
     await row.getByRole("button", { name: "Revoke" }).click();

@@ -156,18 +156,21 @@ function NewKey({ create }: { create: (name: string, scopes: string[]) => void }
 }
 
 function ShownOnce({ text, done }: { text: string; done: () => void }) {
-  const [copied, setCopied] = useState(false);
+  const [said, setSaid] = useState("Copy");
+  // A browser gives its clipboard to a page over HTTPS or on this machine only.
+  const copy = () =>
+    (navigator.clipboard?.writeText(text) ?? Promise.reject(new Error("no clipboard"))).then(
+      () => setSaid("Copied"),
+      () => setSaid("Select the key and copy it"),
+    );
   return (
     <div class="shown-once" role="alert">
       <p>The key is shown this once. Copy it now:</p>
       <p>
         <code>{text}</code>
       </p>
-      <button
-        type="button"
-        onClick={() => void navigator.clipboard.writeText(text).then(() => setCopied(true))}
-      >
-        {copied ? "Copied" : "Copy"}
+      <button type="button" onClick={() => void copy()}>
+        {said}
       </button>{" "}
       <button type="button" onClick={done}>
         I have it
