@@ -8,7 +8,7 @@ export interface Job {
 }
 
 /** Often enough for a job of seconds; each look is a request that the measured Worker has to answer. */
-const POLL_MS = 150;
+const POLL_MS = 500;
 
 /** The few calls that the measurements make. */
 export class Client {
