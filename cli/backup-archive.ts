@@ -1,17 +1,22 @@
 import { createHash } from "node:crypto";
+import { existsSync } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import { Decrypter } from "age-encryption";
 import {
+  addCounts,
+  emptyCounts,
   FORMAT_VERSION,
   HEADER_NAME,
   layout,
   MANIFEST_NAME,
   type Manifest,
   ManifestSchema,
+  manifestBytes,
   type Part,
   partName,
   sizeOf,
 } from "../src/backup/archive-format.ts";
+import { completeManifest, completePart } from "./complete-backup.ts";
 import { CliError } from "./failure.ts";
 
 const BLOCK = 512;
@@ -20,36 +25,107 @@ const MAX_MANIFEST_BYTES = 32 * 1024 * 1024;
 
 /** A backup that is known to be whole, whose parts can be decrypted. */
 export interface BackupFile extends AsyncDisposable {
+  /** Of a backup without references: what it referred to is in the parts. */
   manifest: Manifest;
   /** The tar within a part: about 16 MiB. */
   part(part: Part): Promise<Uint8Array<ArrayBuffer>>;
 }
 
+interface Archive extends AsyncDisposable {
+  path: string;
+  manifest: Manifest;
+  part(number: number): Promise<Uint8Array<ArrayBuffer>>;
+}
+
 /**
- * Opens an archive and checks every byte of it, and that the identity opens every part.
- * Errors: `CliError` for a file that is foreign, damaged, cut off, or encrypted to somebody else.
+ * Opens an archive and those that it refers to, and checks every byte of them, and that the identity opens every part.
+ * @param pathOf where the archive of another backup is.
+ * Errors: `CliError` for a file that is missing, foreign, damaged, cut off, or encrypted to somebody else.
  */
 export async function openBackupFile(
   path: string,
   identity: string,
+  pathOf: (backup: string) => string,
   onPart: (part: number, of: number) => void,
 ): Promise<BackupFile> {
-  const file = await open(path).catch((cause: unknown) => {
+  await using handles = new AsyncDisposableStack();
+  const first = handles.use(await openArchive(path, identity));
+  const further = await openFurther(first.manifest.refers_to ?? [], pathOf, identity);
+  for (const one of further.values()) handles.use(one);
+  const archives = new Map([...further].map(([id, one]) => [id, one.part]));
+  const whole = async (one: Part) => {
+    const plain = await first.part(one.part);
+    if (one.counts.referred === undefined) return { plain, blobs: 0, blobBytes: 0 };
+    return await completePart(plain, archives);
+  };
+  const parts: Part[] = [];
+  for (const one of first.manifest.parts) {
+    const { plain, blobs, blobBytes } = await whole(one);
+    const { referred: _, ...counts } = addCounts(one.counts, { ...emptyCounts(), blobs, blobBytes });
+    parts.push({ ...one, plain_bytes: plain.length, plain_sha256: sha256(plain), counts });
+    onPart(one.part, first.manifest.parts.length);
+  }
+  const files = handles.move();
+  return {
+    manifest:
+      first.manifest.refers_to === undefined ? first.manifest : completeManifest(first.manifest, parts),
+    part: async (one) => (await whole(first.manifest.parts[one.part - 1] ?? one)).plain,
+    [Symbol.asyncDispose]: () => files.disposeAsync(),
+  };
+}
+
+/** Which backup the archive is of. Errors: `CliError` for a file that is none. */
+export async function backupOf(path: string): Promise<string> {
+  await using file = await opened(path);
+  return (await findManifest(file, (await file.stat()).size)).header.id;
+}
+
+function opened(path: string): Promise<FileHandle> {
+  return open(path).catch((cause: unknown) => {
     throw new CliError(`${path} cannot be read: ${cause instanceof Error ? cause.message : cause}`);
   });
+}
+
+/** Those that are referred to, by id. Errors: where one is missing, or another than is meant. */
+async function openFurther(
+  referred: NonNullable<Manifest["refers_to"]>,
+  pathOf: (backup: string) => string,
+  identity: string,
+): Promise<Map<string, Archive>> {
+  const missing = referred.filter(({ id }) => !existsSync(pathOf(id)));
+  if (missing.length > 0) {
+    throw new CliError(
+      `The backup refers to others, which are not there:\n${missing.map(({ id }) => `  ${pathOf(id)}`).join("\n")}`,
+      `Get them (${missing.map(({ id }) => `devflow backup download ${id}`).join("; ")}), or name them by --with.`,
+    );
+  }
+  await using handles = new AsyncDisposableStack();
+  const further = new Map<string, Archive>();
+  for (const { id, manifest_sha256: expected } of referred) {
+    const archive = handles.use(await openArchive(pathOf(id), identity));
+    if (sha256(manifestBytes(archive.manifest)) !== expected) {
+      throw new CliError(`${archive.path} is not the archive of ${id} that the backup refers to.`);
+    }
+    further.set(id, archive);
+  }
+  handles.move();
+  return further;
+}
+
+/** An archive every byte of which is checked; its parts are decrypted as they are asked for. */
+async function openArchive(path: string, identity: string): Promise<Archive> {
+  const file = await opened(path);
   try {
     const { manifest, offsets } = await checkBytes(file);
-    const part = async (one: Part) => {
-      const encrypted = await readAt(file, offsets.get(one.part) ?? 0, one.bytes);
-      const plain = await decrypt(encrypted, identity, one.part);
+    const part = async (number: number) => {
+      const one = manifest.parts[number - 1];
+      if (one === undefined) throw new CliError(`${path} has no part ${number}.`);
+      const encrypted = await readAt(file, offsets.get(number) ?? 0, one.bytes);
+      const plain = await decrypt(encrypted, identity, number);
       if (plain.length === one.plain_bytes && sha256(plain) === one.plain_sha256) return plain;
-      throw damaged(`part ${one.part} does not hold what the manifest says`);
+      throw damaged(`part ${number} does not hold what the manifest says`);
     };
-    for (const one of manifest.parts) {
-      await part(one);
-      onPart(one.part, manifest.parts.length);
-    }
-    return { manifest, part, [Symbol.asyncDispose]: () => file.close() };
+    return { path, manifest, part, [Symbol.asyncDispose]: () => file.close() };
   } catch (error) {
     await file.close();
     throw error;

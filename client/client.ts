@@ -173,7 +173,7 @@ export class DevFlowClient {
     this.#get<{ items: Usage[] }>("/v1/usage", query, signal);
   checklist = (signal?: Signal) => this.#get<{ items: ChecklistItem[] }>("/v1/checklist", {}, signal);
 
-  createBackup = () => this.#post<JobAnswer>("/v1/backups", undefined);
+  createBackup = (options: { whole?: boolean } = {}) => this.#post<JobAnswer>("/v1/backups", options);
   backups = (query: ListQuery = {}, signal?: Signal) => this.#get<Page<Backup>>("/v1/backups", query, signal);
   backup = (id: string, signal?: Signal) =>
     this.#get<Backup>(`/v1/backups/${encodeURIComponent(id)}`, {}, signal);

@@ -239,7 +239,14 @@ export interface Backup {
   status: "running" | "succeeded" | "failed";
   parts: number;
   bytes: number | null;
-  counts: { rows: Record<string, number>; blobs: number; blob_bytes: number; vectors: number } | null;
+  refers_to: string[];
+  counts: {
+    rows: Record<string, number>;
+    blobs: number;
+    blob_bytes: number;
+    referred: number;
+    vectors: number;
+  } | null;
   error: string | null;
   created_at: string;
 }

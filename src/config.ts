@@ -271,6 +271,10 @@ export const settings = z.object({
       description:
         "bytes of content after which a part of a backup ends: smaller parts are more messages, each of less work",
     }),
+  BACKUP_WHOLE_EVERY: z.coerce.number().int().min(1).max(100).default(7).meta({
+    description:
+      "of so many backups one holds all blobs; the others refer to it, and a restore needs them too: a week of nights is at most seven files. `1`: each is whole",
+  }),
   BACKUP_RETENTION_DAYS: z.coerce
     .number()
     .int()

@@ -108,6 +108,8 @@ export interface Services {
   /** age public keys that backups are encrypted to. */
   backupRecipients: readonly string[];
   backupPartBytes: number;
+  /** Of so many backups one is whole; the others refer to it. */
+  backupWholeEvery: number;
   backupRetention: { days: number; count: number };
   /** Settings as they are put into a backup: no secret, and no address that may hold one. */
   openSettings: Record<string, unknown>;
@@ -306,6 +308,7 @@ export function createServices(
     searchMemory: isolate.searchMemory,
     backupRecipients: config.BACKUP_RECIPIENTS,
     backupPartBytes: config.BACKUP_PART_BYTES,
+    backupWholeEvery: config.BACKUP_WHOLE_EVERY,
     backupRetention: { days: config.BACKUP_RETENTION_DAYS, count: config.BACKUP_RETENTION_COUNT },
     get openSettings() {
       return openSettings(config);

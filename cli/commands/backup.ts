@@ -1,5 +1,6 @@
 import { createWriteStream } from "node:fs";
 import { readFile, rename, stat } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { setTimeout } from "node:timers/promises";
@@ -7,7 +8,7 @@ import { generateX25519Identity, identityToRecipient } from "age-encryption";
 import type { Command } from "commander";
 import type { DevFlowClient } from "../../client/client.ts";
 import type { Job } from "../../client/types.ts";
-import { openBackupFile } from "../backup-archive.ts";
+import { backupOf, openBackupFile } from "../backup-archive.ts";
 import type { Context, GlobalOptions } from "../context.ts";
 import { CliError } from "../failure.ts";
 import { bytes, count, table } from "../format.ts";
@@ -37,11 +38,12 @@ export function registerBackup(program: Command, context: Context): void {
   backup
     .command("create")
     .description("make a backup now, and wait for it")
+    .option("--whole", "copy every blob, refer to no earlier backup")
     .addHelpText("after", "\nExamples:\n  devflow backup download $(devflow backup create)")
     .action(async (_: unknown, command: Command) => {
-      const options = command.optsWithGlobals<GlobalOptions>();
+      const options = command.optsWithGlobals<GlobalOptions & { whole?: boolean }>();
       const client = context.client(options);
-      const { job } = await client.createBackup();
+      const { job } = await client.createBackup({ whole: options.whole ?? false });
       const done = await followed(context, client, job);
       if (options.json) return context.print(JSON.stringify(done, null, 2));
       context.print(String(done.receipt?.["backup"]));
@@ -63,6 +65,7 @@ export function registerBackup(program: Command, context: Context): void {
         one.created_at,
         one.bytes === null ? "" : bytes(one.bytes),
         one.counts === null ? "" : `${count(one.counts.rows["files"] ?? 0)} files`,
+        one.refers_to.length === 0 ? "" : `refers to ${one.refers_to.join(", ")}`,
         one.error ?? "",
       ]);
       context.print(table(rows));
@@ -82,16 +85,18 @@ export function registerBackup(program: Command, context: Context): void {
     .description("decrypt a backup here, and restore it into an empty deployment")
     .argument("<file>")
     .requiredOption("--identity <file>", "file with the age identity; it stays on this machine")
+    .option("--with <file...>", "archives that it refers to; those not named are <id>.tar beside FILE")
     .addHelpText(
       "after",
       "\nThe deployment needs RESTORE_ENABLED=true. Run it again where it was interrupted: it goes on.\n\nExamples:\n  devflow backup restore bak_….tar --identity identity.txt",
     )
     .action(async (file: string, _: unknown, command: Command) => {
-      const options = command.optsWithGlobals<GlobalOptions & { identity: string }>();
+      const options = command.optsWithGlobals<GlobalOptions & { identity: string; with?: string[] }>();
       const identity = await readFile(options.identity, "utf8").catch(() => {
         throw new CliError(`The identity ${options.identity} cannot be read.`);
       });
-      const { id, job } = await restore(context, context.client(options), file, identity);
+      const pathOf = await placeOfArchives(file, options.with ?? []);
+      const { id, job } = await restore(context, context.client(options), { file, identity, pathOf });
       if (options.json) return context.print(JSON.stringify(job, null, 2));
       context.note(`Restored ${job.receipt?.["files"]} files of ${job.receipt?.["workspaces"]} workspaces.`);
       context.note(`API keys open nothing yet: devflow backup enable-keys ${id}`);
@@ -114,7 +119,7 @@ export function registerBackup(program: Command, context: Context): void {
 }
 
 async function download(context: Context, client: DevFlowClient, id: string, file: string): Promise<string> {
-  const { status, bytes: size } = await client.backup(id, context.signal);
+  const { status, bytes: size, refers_to: others } = await client.backup(id, context.signal);
   if (size === null) throw new CliError(`The backup is ${status}; it has no content.`);
   const partial = `${file}.partial`;
   const there = await stat(partial).then(
@@ -135,17 +140,18 @@ async function download(context: Context, client: DevFlowClient, id: string, fil
   const written = (await stat(partial)).size;
   if (written !== size) throw new CliError(`${written} of ${size} bytes came; run it again to go on.`);
   await rename(partial, file);
+  if (others.length > 0)
+    context.note(`A restore needs ${others.map((one) => `${one}.tar`).join(", ")} beside it, too.`);
   return file;
 }
 
 async function restore(
   context: Context,
   client: DevFlowClient,
-  path: string,
-  identity: string,
+  source: Source,
 ): Promise<{ id: string; job: Job }> {
-  // The whole file is read and decrypted once before anything is sent: what is damaged is refused here.
-  await using file = await verified(context, path, identity);
+  // All is read and decrypted once before anything is sent: what is damaged is refused here.
+  await using file = await verified(context, source);
   const { manifest } = file;
   const opened = await client.openRestore(manifest, context.signal);
   const there = new Set(opened.received);
@@ -164,9 +170,23 @@ async function restore(
   return { id: opened.id, job: await followed(context, client, job) };
 }
 
-async function verified(context: Context, path: string, identity: string) {
+interface Source {
+  file: string;
+  identity: string;
+  /** Where the archive of another backup is. */
+  pathOf(backup: string): string;
+}
+
+/** Named archives by the backup that each is of; all others are beside the file. */
+async function placeOfArchives(file: string, named: readonly string[]): Promise<(backup: string) => string> {
+  const places = new Map<string, string>();
+  for (const path of named) places.set(await backupOf(path), path);
+  return (backup) => places.get(backup) ?? join(dirname(file), `${backup}.tar`);
+}
+
+async function verified(context: Context, { file, identity, pathOf }: Source) {
   using progress = startProgress(context, "verify", 1, "parts");
-  return await openBackupFile(path, identity, (part, of) => {
+  return await openBackupFile(file, identity, pathOf, (part, of) => {
     progress.total(of);
     progress.set(part);
   });

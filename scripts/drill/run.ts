@@ -1,8 +1,8 @@
 import { deepStrictEqual, ok, strictEqual } from "node:assert";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { readFileSync, writeFileSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { readFileSync, renameSync, writeFileSync } from "node:fs";
+import { basename, join, resolve } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { generateX25519Identity, identityToRecipient } from "age-encryption";
 import { DevFlowClient } from "../../client/client.ts";
@@ -26,12 +26,16 @@ export interface DrillReport {
   chunks: number;
   queries: number;
   archiveBytes: number;
+  /** Blobs that the archive refers to, which `earlier` holds. */
+  referred: number;
   /** Tokens that the restored deployment embedded anew. */
   tokensEmbedded: number;
   damagesRefused: number;
   secondsToBackUp: number;
   secondsToRestore: number;
   archive: string;
+  /** The backup before it, which it refers to. */
+  earlier: string;
   identity: string;
   /** Of the key that the drill rotates away from: the archive is encrypted to it, too. */
   previousIdentity: string;
@@ -44,7 +48,6 @@ export interface DrillReport {
 export async function runDrill(options: DrillOptions): Promise<DrillReport> {
   const { folder, say } = options;
   const identity = join(folder, "identity.txt");
-  const archive = join(folder, "backup.tar");
   const key = await generateX25519Identity();
   writeFileSync(identity, `${key}\n`, { mode: 0o600 });
   // As in the middle of a rotation: backups are encrypted to the old key and the new one.
@@ -60,15 +63,22 @@ export async function runDrill(options: DrillOptions): Promise<DrillReport> {
   });
   let before: Awaited<ReturnType<typeof observe>>;
   let secondsToBackUp: number;
+  let [archive, earlier, referred] = ["", "", 0];
   try {
-    await uploadAll(first, options.files);
+    // All but some, then those: the second backup refers to the blobs of the first, and holds the rest.
+    const late = Math.ceil(options.files.length / 10);
+    await uploadAll(first, options.files.slice(late));
+    const began = performance.now();
+    earlier = await backUp(first, folder);
+    secondsToBackUp = secondsSince(began);
+    await uploadAll(first, options.files.slice(0, late));
     say(`indexed ${options.files.length} files`);
     before = await observe(first.url, first.apiKey, options.queries);
-    const began = performance.now();
-    const made = (await devflow(first, ["backup", "create"])).stdout.trim();
-    secondsToBackUp = secondsSince(began);
-    await devflow(first, ["backup", "download", made, archive]);
-    say(`backed up: ${made}`);
+    archive = await backUp(first, folder);
+    say(`backed up: ${archive}, after ${earlier}`);
+    const client = new DevFlowClient({ url: first.url, key: first.rootKey });
+    referred = (await client.backup(basename(archive, ".tar"))).counts?.referred ?? 0;
+    strictEqual(referred, options.files.length - late);
   } finally {
     await first.stop();
   }
@@ -79,12 +89,14 @@ export async function runDrill(options: DrillOptions): Promise<DrillReport> {
     settings: { RESTORE_ENABLED: "true" },
   });
   try {
-    const damagesRefused = await refusesDamage(second, archive, identity);
+    const damagesRefused = await refusesDamage(second, { archive, earlier, identity });
     say(`refused ${damagesRefused} damaged archives`);
     const began = performance.now();
-    const restore = (
-      await devflow(second, ["backup", "restore", archive, "--identity", identity])
-    ).stdout.trim();
+    const elsewhere = join(folder, "kept-elsewhere.tar");
+    renameSync(earlier, elsewhere);
+    const args = ["backup", "restore", archive, "--identity", identity];
+    const restore = (await devflow(second, [...args, "--with", elsewhere])).stdout.trim();
+    renameSync(elsewhere, earlier);
     const secondsToRestore = secondsSince(began);
     const client = new DevFlowClient({ url: second.url, key: first.apiKey });
     await client.whoami().then(
@@ -97,10 +109,7 @@ export async function runDrill(options: DrillOptions): Promise<DrillReport> {
     deepStrictEqual(after.results, before.results);
     strictEqual(after.chunks, before.chunks);
     // Run again, it finds the restore done.
-    strictEqual(
-      (await devflow(second, ["backup", "restore", archive, "--identity", identity])).stdout.trim(),
-      restore,
-    );
+    strictEqual((await devflow(second, args)).stdout.trim(), restore);
     const jobs = await client.jobs({ limit: 100 });
     const tokensEmbedded = jobs.items
       .filter(({ kind }) => kind === "index")
@@ -110,17 +119,27 @@ export async function runDrill(options: DrillOptions): Promise<DrillReport> {
       chunks: before.chunks,
       queries: options.queries.length,
       archiveBytes: readFileSync(archive).length,
+      referred,
       tokensEmbedded,
       damagesRefused,
       secondsToBackUp,
       secondsToRestore,
       archive,
+      earlier,
       identity,
       previousIdentity,
     };
   } finally {
     await second.stop();
   }
+}
+
+/** A backup of now, downloaded. @returns its file. */
+async function backUp(stack: Stack, folder: string): Promise<string> {
+  const made = (await devflow(stack, ["backup", "create"])).stdout.trim();
+  const file = join(folder, `${made}.tar`);
+  await devflow(stack, ["backup", "download", made, file]);
+  return file;
 }
 
 export async function uploadAll(
@@ -159,8 +178,14 @@ export async function observe(url: string, key: string, queries: readonly string
   return { files, results, chunks };
 }
 
-/** One byte flipped in each region of the archive, the end cut off, another file, another identity. */
-async function refusesDamage(stack: Stack, archive: string, identity: string): Promise<number> {
+/**
+ * One byte flipped in each region of the archive, the end cut off, another file, another identity; and the archive that
+ * it refers to missing, damaged, or another.
+ */
+async function refusesDamage(
+  stack: Stack,
+  { archive, earlier, identity }: { archive: string; earlier: string; identity: string },
+): Promise<number> {
   const whole = readFileSync(archive);
   const broken = `${archive}.broken`;
   const regions = {
@@ -180,9 +205,12 @@ async function refusesDamage(stack: Stack, archive: string, identity: string): P
     return [name, bytes];
   });
   attempts.push(["cut off", whole.subarray(0, whole.length - 2048)], ["foreign", Buffer.alloc(4096, "a")]);
+  let count = 0;
   const refused = async (name: string, file: string, key: string) => {
     const { code, stderr } = await devflow(stack, ["backup", "restore", file, "--identity", key], false);
     strictEqual(code, 1, `${name} was not refused: ${stderr}`);
+    count += 1;
+    return stderr;
   };
   for (const [name, bytes] of attempts) {
     writeFileSync(broken, bytes);
@@ -191,10 +219,20 @@ async function refusesDamage(stack: Stack, archive: string, identity: string): P
   const stranger = `${identity}.other`;
   writeFileSync(stranger, await generateX25519Identity());
   await refused("another identity", archive, stranger);
+  const bytes = Buffer.from(readFileSync(earlier));
+  renameSync(earlier, `${earlier}.elsewhere`);
+  const missing = await refused("a missing archive", archive, identity);
+  ok(missing.includes(earlier), `the missing archive is not named: ${missing}`);
+  bytes[2000] = (bytes[2000] ?? 0) ^ 1;
+  writeFileSync(earlier, bytes);
+  await refused("a damaged earlier archive", archive, identity);
+  writeFileSync(earlier, whole);
+  await refused("another archive in place of the earlier one", archive, identity);
+  renameSync(`${earlier}.elsewhere`, earlier);
   const root = new DevFlowClient({ url: stack.url, key: stack.rootKey });
   const workspaces = await root.transport.json<{ items: unknown[] }>("GET", "/v1/workspaces");
   deepStrictEqual(workspaces.items, []);
-  return attempts.length + 1;
+  return count;
 }
 
 export async function devflow(

@@ -1,12 +1,15 @@
 import { z } from "zod";
 
 /**
- * The archive of a backup, version 1, as docs/backup-format.md describes it: a plain tar of
+ * The archive of a backup as docs/backup-format.md describes it: a plain tar of
  * `devflow-backup.json`, numbered parts (each an age file that holds a tar), `manifest.json` and `SHA256SUMS`.
  * Everything but the parts' bytes follows from the manifest, so any damaged byte shows. No I/O.
  */
 export const FORMAT = "devflow-backup";
-export const FORMAT_VERSION = 1;
+/** Of an archive that holds all of its blobs. */
+export const WHOLE_VERSION = 1;
+/** The newest: of one that refers to others. */
+export const FORMAT_VERSION = 2;
 export const HEADER_NAME = "devflow-backup.json";
 export const MANIFEST_NAME = "manifest.json";
 export const SUMS_NAME = "SHA256SUMS";
@@ -22,6 +25,7 @@ export const CountsSchema = z.strictObject({
   blobs: count,
   blobBytes: count,
   vectors: count,
+  referred: z.record(z.string().max(100), count).optional(),
 });
 export type Counts = z.output<typeof CountsSchema>;
 
@@ -49,6 +53,12 @@ export type Part = z.output<typeof PartSchema>;
 
 export const ManifestSchema = z.strictObject({
   header: HeaderSchema,
+  /** Archives that hold what this one refers to. */
+  refers_to: z
+    .array(z.strictObject({ id: z.string().max(100), manifest_sha256: digest }))
+    .min(1)
+    .max(1000)
+    .optional(),
   parts: z.array(PartSchema).min(1).max(100_000),
   counts: CountsSchema,
 });
@@ -59,25 +69,35 @@ export function emptyCounts(): Counts {
 }
 
 export function addCounts(into: Counts, more: Counts): Counts {
-  const rows = { ...into.rows };
-  for (const [table, n] of Object.entries(more.rows)) rows[table] = (rows[table] ?? 0) + n;
+  const referred = sum(into.referred ?? {}, more.referred ?? {});
   return {
-    rows,
+    rows: sum(into.rows, more.rows),
     blobs: into.blobs + more.blobs,
     blobBytes: into.blobBytes + more.blobBytes,
     vectors: into.vectors + more.vectors,
+    ...(Object.keys(referred).length > 0 ? { referred } : {}),
   };
+}
+
+function sum(into: Record<string, number>, more: Record<string, number>): Record<string, number> {
+  const both = { ...into };
+  for (const [name, n] of Object.entries(more)) both[name] = (both[name] ?? 0) + n;
+  return both;
 }
 
 /** Whether two counts say the same; a table that is not named has no rows. */
 export function equalCounts(a: Counts, b: Counts): boolean {
-  const tables = new Set([...Object.keys(a.rows), ...Object.keys(b.rows)]);
   return (
     a.blobs === b.blobs &&
     a.blobBytes === b.blobBytes &&
     a.vectors === b.vectors &&
-    [...tables].every((table) => (a.rows[table] ?? 0) === (b.rows[table] ?? 0))
+    equal(a.rows, b.rows) &&
+    equal(a.referred ?? {}, b.referred ?? {})
   );
+}
+
+function equal(a: Record<string, number>, b: Record<string, number>): boolean {
+  return Object.keys({ ...a, ...b }).every((name) => (a[name] ?? 0) === (b[name] ?? 0));
 }
 
 /** `part-00001.tar.age` */

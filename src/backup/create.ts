@@ -4,6 +4,7 @@ import { newId, newTimeId } from "../core/ids.ts";
 import type { IndexingMessage, MessageQueue } from "../core/ports.ts";
 import { newSecurityEvent, type SecurityEvents } from "../core/security-event.ts";
 import {
+  type ArchivedFile,
   advanceBackup,
   type BackupPartRow,
   type BackupRow,
@@ -14,7 +15,9 @@ import {
   insertBackupIfNone,
   insertDeploymentJob,
   insertPart,
+  markArchived,
   selectBackupOfJob,
+  selectGoodBackups,
   selectParts,
   writeJobReceipt,
 } from "../db/backups.ts";
@@ -32,8 +35,10 @@ import {
   type Manifest,
   manifestBytes,
   sizeOf,
+  WHOLE_VERSION,
 } from "./archive-format.ts";
-import { type Entry, FIRST_PAGE, lines, type ReadDeps, readPage } from "./part-entries.ts";
+import { type Base, type Entry, FIRST_PAGE, lines, type ReadDeps, readPage } from "./part-entries.ts";
+import { archivedIn, nextBase } from "./references.ts";
 import { storePart } from "./store-part.ts";
 
 export interface BackupDeps extends ReadDeps {
@@ -43,6 +48,9 @@ export interface BackupDeps extends ReadDeps {
   backupRecipients: readonly string[];
   /** Bytes of content after which a part ends. */
   backupPartBytes: number;
+  /** Of so many backups one is whole. */
+  backupWholeEvery: number;
+  backupRetention: { days: number; count: number };
   /** Every setting but secrets, as it is put into a backup. */
   openSettings: Record<string, unknown>;
   now(): number;
@@ -58,12 +66,21 @@ export function backupPrefix(id: string): string {
   return `backups/${id}/`;
 }
 
+export type StartBackupDeps = Pick<
+  BackupDeps,
+  "db" | "queue" | "backupRecipients" | "backupWholeEvery" | "backupRetention" | "now"
+>;
+
+/** More backups are never referred to: the greatest `BACKUP_WHOLE_EVERY`. */
+const CHAIN = 100;
+
 /**
- * Begins a backup; the queue carries it out. Errors: `misconfigured` without recipients, `conflict` while another runs.
+ * Begins a backup; the queue carries it out. It is whole where that is asked for, or due.
+ * Errors: `misconfigured` without recipients, `conflict` while another runs.
  */
 export async function startBackup(
-  deps: Pick<BackupDeps, "db" | "queue" | "backupRecipients" | "now">,
-  requestId: string | null,
+  deps: StartBackupDeps,
+  asked: { whole: boolean; requestId: string | null },
 ): Promise<{ id: string; jobId: string }> {
   if (deps.backupRecipients.length === 0) {
     throw new DevFlowError(
@@ -72,11 +89,19 @@ export async function startBackup(
     );
   }
   const now = deps.now();
+  const base = asked.whole
+    ? null
+    : nextBase(await selectGoodBackups(deps.db, { newest: CHAIN }), {
+        wholeEvery: deps.backupWholeEvery,
+        retentionDays: deps.backupRetention.days,
+        recipients: deps.backupRecipients,
+        now,
+      });
   const ids = { id: newTimeId("bak", now), jobId: newTimeId("job", now) };
-  const row = { ...ids, recipients: deps.backupRecipients, cursor: FIRST_PAGE, now };
+  const row = { ...ids, recipients: deps.backupRecipients, base, cursor: FIRST_PAGE, now };
   const made = await insertBackupIfNone(deps.db, row);
   if (made.length === 0) throw new DevFlowError("conflict", "A backup is being made already.");
-  await insertDeploymentJob(deps.db, { id: ids.jobId, kind: "backup", requestId, now });
+  await insertDeploymentJob(deps.db, { id: ids.jobId, kind: "backup", requestId: asked.requestId, now });
   await deps.queue.send([{ kind: "backup", workspaceId: DEPLOYMENT, jobId: ids.jobId, bulk: true, part: 1 }]);
   return ids;
 }
@@ -95,7 +120,7 @@ export async function continueBackup(deps: BackupDeps, message: BackupMessage): 
   if (message.part !== undefined && message.part < part - 1) return;
 
   const key = `${backupPrefix(backup.id)}part-${String(part).padStart(5, "0")}-${newId("req").slice(4)}`;
-  const progress = { cursor: backup.cursor as BackupCursor | null, counts: emptyCounts() };
+  const progress: Progress = { cursor: backup.cursor, counts: emptyCounts(), archived: [] };
   const entries = partEntries(deps, backup, part, progress);
   const mtimeSeconds = Math.floor(backup.createdAt / 1000);
   const stored = await storePart(deps.blobs, key, backup.recipients, entries, mtimeSeconds);
@@ -107,25 +132,44 @@ export async function continueBackup(deps: BackupDeps, message: BackupMessage): 
     await deps.blobs.delete(key);
     return;
   }
+  // Only now: of two deliveries that read otherwise, one wrote the part. Where this is lost, they are copied again.
+  await markArchived(deps.db, progress.archived);
   await writeJobReceipt(deps.db, backup.jobId, { backup: backup.id, parts: part });
   await deps.queue.send([{ ...message, part: part + 1 }]);
+}
+
+interface Progress {
+  cursor: BackupCursor | null;
+  counts: Counts;
+  /** Files whose bytes the part holds. */
+  archived: ArchivedFile[];
 }
 
 async function* partEntries(
   deps: BackupDeps,
   backup: BackupRow,
   part: number,
-  progress: { cursor: BackupCursor | null; counts: Counts },
+  progress: Progress,
 ): AsyncGenerator<Entry> {
+  const base: Base = new Set((await goodOf(deps, backup.base ?? [])).map(({ id }) => id));
   if (part === 1) yield lines("settings.json", [deps.openSettings], {});
   let bytes = 0;
   let entries = 0;
   for (let page = 1; progress.cursor !== null; page++) {
-    const { entries: found, next } = await readPage(deps, progress.cursor, backup.createdAt, page);
+    const { entries: found, next } = await readPage(
+      deps,
+      progress.cursor,
+      { startedAt: backup.createdAt, base },
+      page,
+    );
     for (const entry of found) {
       yield entry;
-      bytes += entry.bytes.length;
-      entries++;
+      // With what it refers to: a restore has the part in one piece.
+      bytes += entry.bytes.length + (entry.stands?.bytes ?? 0);
+      entries += 1 + (entry.stands?.blobs ?? 0);
+      if (entry.file !== undefined) {
+        progress.archived.push({ ...entry.file, archivedIn: archivedIn(backup.id, part, entry.file.blob) });
+      }
       progress.counts = addCounts(progress.counts, { ...emptyCounts(), ...entry.adds });
     }
     progress.cursor = next;
@@ -133,17 +177,30 @@ async function* partEntries(
   }
 }
 
-/** The manifest of what was written. */
-export function manifestOf(backup: BackupRow, parts: readonly BackupPartRow[]): Manifest {
+/** The manifest of what was written. Errors: where a backup that it refers to is gone. */
+export async function manifestOf(
+  deps: Pick<BackupDeps, "db">,
+  backup: BackupRow,
+  parts: readonly BackupPartRow[],
+): Promise<Manifest> {
+  const counts = parts.reduce((sum, one) => addCounts(sum, one.counts), emptyCounts());
+  const referred = Object.keys(counts.referred ?? {}).sort();
+  const found = await goodOf(deps, referred);
+  const refersTo = referred.map((id) => {
+    const digest = found.find((one) => one.id === id)?.manifestSha256;
+    if (typeof digest !== "string") throw new Error(`a backup that this one refers to is gone: ${id}`);
+    return { id, manifest_sha256: digest };
+  });
   return {
     header: {
       format: FORMAT,
-      version: FORMAT_VERSION,
+      version: refersTo.length > 0 ? FORMAT_VERSION : WHOLE_VERSION,
       id: backup.id,
       created_at: new Date(backup.createdAt).toISOString(),
       devflow: VERSION,
       recipients: backup.recipients,
     },
+    ...(refersTo.length > 0 ? { refers_to: refersTo } : {}),
     parts: parts.map((one) => ({
       part: one.part,
       bytes: one.bytes,
@@ -152,12 +209,16 @@ export function manifestOf(backup: BackupRow, parts: readonly BackupPartRow[]): 
       plain_sha256: one.plainSha256,
       counts: one.counts,
     })),
-    counts: parts.reduce((sum, { counts }) => addCounts(sum, counts), emptyCounts()),
+    counts,
   };
 }
 
+async function goodOf({ db }: Pick<BackupDeps, "db">, ids: readonly string[]): Promise<BackupRow[]> {
+  return ids.length === 0 ? [] : selectGoodBackups(db, { ids });
+}
+
 async function completeBackup(deps: BackupDeps, backup: BackupRow): Promise<void> {
-  const manifest = manifestOf(backup, await selectParts(deps.db, backup.id));
+  const manifest = await manifestOf(deps, backup, await selectParts(deps.db, backup.id));
   const written = manifestBytes(manifest);
   await deps.blobs.put(`${backupPrefix(backup.id)}manifest.json`, written);
   const bytes = (await layout(manifest, sha256Hex)).reduce((sum, segment) => sum + sizeOf(segment), 0);
@@ -169,6 +230,7 @@ async function completeBackup(deps: BackupDeps, backup: BackupRow): Promise<void
     ...detail,
     files: counts.rows["files"] ?? 0,
     blobs: counts.blobs,
+    referred: Object.values(counts.referred ?? {}).reduce((sum, n) => sum + n, 0),
     vectors: counts.vectors,
   };
   await deps.db.batch([

@@ -13,6 +13,7 @@ import { selectFile } from "../db/files.ts";
 import type { BackupCursor } from "../db/schema.ts";
 import { selectWorkspace } from "../db/workspaces.ts";
 import type { Counts } from "./archive-format.ts";
+import { archiveOf, type Reference } from "./references.ts";
 
 export interface ReadDeps {
   db: Database;
@@ -22,11 +23,18 @@ export interface ReadDeps {
   log: Logger;
 }
 
+/** Backups whose blobs are referred to. */
+export type Base = ReadonlySet<string>;
+
 /** A file of the tar within a part, and what it adds to the counts. */
 export interface Entry {
   name: string;
   bytes: Uint8Array;
   adds: Partial<Omit<Counts, "rows">> & { rows?: Record<string, number> };
+  /** Whose bytes these are. */
+  file?: { workspaceId: string; path: string; blob: string };
+  /** What it refers to, and a restore puts in its place: blobs and their bytes. */
+  stands?: { blobs: number; bytes: number };
 }
 
 /** Entries that belong together, and where the next ones begin: null behind the last row. */
@@ -49,7 +57,7 @@ export const FIRST_PAGE: BackupCursor = { table: BACKED_UP[0]?.name ?? "", after
 export async function readPage(
   deps: ReadDeps,
   cursor: BackupCursor,
-  startedAt: number,
+  { startedAt, base }: { startedAt: number; base: Base },
   number: number,
 ): Promise<Page> {
   const at = BACKED_UP.findIndex(({ name }) => name === cursor.table);
@@ -70,7 +78,7 @@ export async function readPage(
         : { table: following.name, after: null };
   if (rows.length === 0) return { entries: [], next };
   const entries = isFiles
-    ? await fileEntries(deps, rows, number)
+    ? await fileEntries(deps, rows, base, number)
     : [lines(`d1/${table.name}/${number}.jsonl`, rows, { rows: { [table.name]: rows.length } })];
   return { entries, next };
 }
@@ -86,50 +94,73 @@ function withinBounds(rows: TableRow[]): TableRow[] {
 }
 
 /** Vectors and blobs first: where the rows are read, what they need has been. */
-async function fileEntries(deps: ReadDeps, rows: TableRow[], number: number): Promise<Entry[]> {
+async function fileEntries(deps: ReadDeps, rows: TableRow[], base: Base, number: number): Promise<Entry[]> {
   const workspaceId = String(rows[0]?.["workspace_id"]);
-  const read = await mapBounded(rows, READERS, (row) => readFile(deps, workspaceId, row));
+  const read = await mapBounded(rows, READERS, (row) => readFile(deps, workspaceId, row, base));
   const files = read.filter((one) => one !== null);
   const vectors = await vectorLines(
     deps,
     workspaceId,
     files.filter(({ row }) => row["status"] === "indexed").map(({ row }) => String(row["path"])),
   );
-  const blobs = files.flatMap(({ row, bytes }): Entry[] =>
-    bytes === null
-      ? []
-      : [{ name: `blobs/${workspaceId}/${row["blob"]}`, bytes, adds: { blobs: 1, blobBytes: bytes.length } }],
+  const blobs = files.flatMap(({ row, content }): Entry[] => {
+    if (!(content instanceof Uint8Array)) return [];
+    const blob = String(row["blob"]);
+    const adds = { blobs: 1, blobBytes: content.length };
+    const file = { workspaceId, path: String(row["path"]), blob };
+    return [{ name: `blobs/${workspaceId}/${blob}`, bytes: content, adds, file }];
+  });
+  const references = files.flatMap(({ content }) =>
+    content === null || content instanceof Uint8Array ? [] : [content],
   );
   return [
     ...(vectors.length > 0
       ? [lines(`vectors/${workspaceId}/${number}.jsonl`, vectors, { vectors: vectors.length })]
       : []),
     ...blobs,
+    ...referenceEntries(workspaceId, references, number),
     lines(
       `d1/files/${number}.jsonl`,
-      files.map(({ row }) => row),
+      // Where this deployment's archives are is nothing to another.
+      files.map(({ row: { archived_in: _, ...row } }) => row),
       { rows: { files: files.length } },
     ),
   ];
 }
 
+function referenceEntries(workspaceId: string, references: Reference[], number: number): Entry[] {
+  if (references.length === 0) return [];
+  const referred: Record<string, number> = {};
+  for (const { backup } of references) referred[backup] = (referred[backup] ?? 0) + 1;
+  const bytes = references.reduce((sum, { size }) => sum + size, 0);
+  const entry = lines(`references/${workspaceId}/${number}.jsonl`, references, { referred });
+  return [{ ...entry, stands: { blobs: references.length, bytes } }];
+}
+
 /**
- * The row with its bytes. A file that was replaced since its row was read is read as it stands now; null where it was
- * deleted. A row whose object is gone for good is kept without one, as the deployment has it.
+ * The row with its bytes, or with where an earlier backup has them. A file that was replaced since its row was read is
+ * read as it stands now; null where it was deleted. A row whose object is gone for good is kept without one, as the
+ * deployment has it.
  */
 async function readFile(
   { db, blobs, log }: ReadDeps,
   workspaceId: string,
   row: TableRow,
-): Promise<{ row: TableRow; bytes: Uint8Array | null } | null> {
-  if (row["blob"] === null) return { row, bytes: null };
-  const object = await blobs.get(blobKey(workspaceId, String(row["blob"])));
-  if (object !== null) return { row, bytes: new Uint8Array(await object.arrayBuffer()) };
+  base: Base,
+): Promise<{ row: TableRow; content: Uint8Array | Reference | null } | null> {
+  if (row["blob"] === null) return { row, content: null };
+  const blob = String(row["blob"]);
+  const earlier = archiveOf(row["archived_in"] as string | null, blob);
+  if (earlier !== null && base.has(earlier.backup)) {
+    return { row, content: { blob, sha256: String(row["sha256"]), size: Number(row["size"]), ...earlier } };
+  }
+  const object = await blobs.get(blobKey(workspaceId, blob));
+  if (object !== null) return { row, content: new Uint8Array(await object.arrayBuffer()) };
   const [current] = await selectFile(db, workspaceId, String(row["path"]));
   if (current === undefined) return null;
-  if (current.blob === row["blob"]) {
+  if (current.blob === blob) {
     log.warning("a backup found no object for a file", { workspace_id: workspaceId });
-    return { row, bytes: null };
+    return { row, content: null };
   }
   const replaced = current.blob === null ? null : await blobs.get(blobKey(workspaceId, current.blob));
   if (replaced === null) throw new Error("a file changes faster than it can be read");
@@ -146,7 +177,7 @@ async function readFile(
     error: null,
     updated_at: current.updatedAt,
   };
-  return { row: values, bytes: new Uint8Array(await replaced.arrayBuffer()) };
+  return { row: values, content: new Uint8Array(await replaced.arrayBuffer()) };
 }
 
 async function vectorLines(deps: ReadDeps, workspaceId: string, paths: string[]): Promise<object[]> {

@@ -67,6 +67,12 @@ export async function openRestore(
   if (manifest.header.version > FORMAT_VERSION) {
     throw new DevFlowError("invalid_request", "The backup was made by a newer version of DevFlow.");
   }
+  if (manifest.refers_to !== undefined || manifest.counts.referred !== undefined) {
+    throw new DevFlowError(
+      "invalid_request",
+      "The backup refers to others: `devflow backup restore` completes it from their archives.",
+    );
+  }
   const sum = manifest.parts.reduce((total, { counts }) => addCounts(total, counts), emptyCounts());
   const ordered = manifest.parts.every(
     ({ part, plain_bytes }, i) => part === i + 1 && plain_bytes <= PART_BODY_BYTES,

@@ -1,5 +1,5 @@
 import { deleteBackupRows, listBackups } from "../db/backups.ts";
-import { type BackupDeps, backupPrefix, startBackup } from "./create.ts";
+import { type BackupDeps, backupPrefix, type StartBackupDeps, startBackup } from "./create.ts";
 
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
@@ -11,10 +11,7 @@ const AGAIN_MS = HOUR_MS;
 const ROWS = 2_000;
 const OBJECTS = 1_000;
 
-export interface ScheduleDeps
-  extends Pick<BackupDeps, "db" | "blobs" | "queue" | "backupRecipients" | "log" | "now"> {
-  backupRetention: { days: number; count: number };
-}
+export type ScheduleDeps = StartBackupDeps & Pick<BackupDeps, "blobs" | "log">;
 
 /** Begins the night's backup where there is none yet. @returns its id, or null. */
 export async function nightlyBackup(deps: ScheduleDeps): Promise<string | null> {
@@ -22,7 +19,7 @@ export async function nightlyBackup(deps: ScheduleDeps): Promise<string | null> 
   const now = deps.now();
   const [newest] = await listBackups(deps.db, null, 1);
   if (newest !== undefined && !isDue(newest, now)) return null;
-  return (await startBackup(deps, null)).id;
+  return (await startBackup(deps, { whole: false, requestId: null })).id;
 }
 
 /** Whether another backup is to be made after this one, the newest. */
@@ -49,23 +46,43 @@ export async function retireBackups(deps: ScheduleDeps): Promise<number> {
   return retired.length;
 }
 
-/** @param rows newest first. */
+/** Of a backup, what retention looks at. */
+export interface RetiredRow {
+  id: string;
+  status: string;
+  createdAt: number;
+  base: string[] | null;
+  counts: { referred?: Record<string, number> | undefined } | null;
+}
+
+/**
+ * What is kept keeps what it refers to, beyond the number, but not beyond the days: a backup whose base is too old goes
+ * with it. @param rows newest first.
+ */
 export function toRetire(
-  rows: readonly { id: string; status: string; createdAt: number }[],
+  rows: readonly RetiredRow[],
   { days, count }: { days: number; count: number },
   now: number,
 ): string[] {
-  const good = rows.filter(({ status }) => status === "succeeded");
-  const kept = new Set(
-    good
-      .slice(0, count)
-      .filter(({ createdAt }) => now - createdAt <= days * DAY_MS)
-      .map(({ id }) => id),
+  const good = rows.filter(
+    ({ status, createdAt }) => status === "succeeded" && now - createdAt <= days * DAY_MS,
   );
+  const young = new Set(good.map(({ id }) => id));
+  const readable = good.filter((row) => referredBy(row).every((id) => young.has(id)));
+  const kept = readable.slice(0, count);
+  const running = rows.filter(({ status }) => status === "running");
+  const needed = new Set([
+    ...kept.flatMap((row) => [row.id, ...referredBy(row)]),
+    ...running.flatMap(({ base }) => base ?? []),
+  ]);
   return rows
     .filter(({ id, status, createdAt }) => {
-      if (status === "succeeded") return !kept.has(id);
+      if (status === "succeeded") return !needed.has(id);
       return status === "failed" && now - createdAt > DAY_MS;
     })
     .map(({ id }) => id);
+}
+
+function referredBy({ counts }: RetiredRow): string[] {
+  return Object.keys(counts?.referred ?? {});
 }

@@ -42,7 +42,7 @@ export async function openArchive(deps: { db: Database; blobs: R2Bucket }, id: s
   }
   const parts = await selectParts(deps.db, id);
   const keys = new Map(parts.map(({ part, key }) => [part, key]));
-  const segments = await layout(manifestOf(backup, parts), sha256Hex);
+  const segments = await layout(await manifestOf(deps, backup, parts), sha256Hex);
   return {
     etag: backup.manifestSha256,
     bytes: backup.bytes,

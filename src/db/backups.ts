@@ -1,4 +1,4 @@
-import { and, asc, desc, eq, lt, sql } from "drizzle-orm";
+import { and, asc, desc, eq, inArray, lt, sql } from "drizzle-orm";
 import type { Database } from "./database.ts";
 import { type BackupCounts, type BackupCursor, backupParts, backups, type JobKind, jobs } from "./schema.ts";
 
@@ -55,12 +55,19 @@ export function writeJobReceipt(db: Database, id: string, receipt: Record<string
 /** The row, unless another backup is running. */
 export function insertBackupIfNone(
   db: Database,
-  row: { id: string; jobId: string; recipients: readonly string[]; cursor: BackupCursor; now: number },
+  row: {
+    id: string;
+    jobId: string;
+    recipients: readonly string[];
+    base: readonly string[] | null;
+    cursor: BackupCursor;
+    now: number;
+  },
 ) {
   return db.all<{ id: string }>(sql`
-    INSERT INTO backups (id, job_id, status, recipients, cursor, created_at)
+    INSERT INTO backups (id, job_id, status, recipients, base, cursor, created_at)
     SELECT ${row.id}, ${row.jobId}, 'running', ${JSON.stringify(row.recipients)},
-      ${JSON.stringify(row.cursor)}, ${row.now}
+      ${row.base === null ? null : JSON.stringify(row.base)}, ${JSON.stringify(row.cursor)}, ${row.now}
     WHERE NOT EXISTS (SELECT 1 FROM backups WHERE status = 'running') RETURNING id`);
 }
 
@@ -80,6 +87,45 @@ export function listBackups(db: Database, beforeId: string | null, limit: number
     .where(beforeId === null ? undefined : lt(backups.id, beforeId))
     .orderBy(desc(backups.id))
     .limit(limit);
+}
+
+/** Completed ones: those of the ids, or the newest. Newest first. */
+export function selectGoodBackups(db: Database, which: { ids: readonly string[] } | { newest: number }) {
+  const ids = "ids" in which ? which.ids : null;
+  return db
+    .select()
+    .from(backups)
+    .where(
+      and(
+        eq(backups.status, "succeeded"),
+        ids === null
+          ? undefined
+          : inArray(backups.id, sql`(SELECT value FROM json_each(${JSON.stringify(ids)}))`),
+      ),
+    )
+    .orderBy(desc(backups.id))
+    .limit("newest" in which ? which.newest : which.ids.length);
+}
+
+export interface ArchivedFile {
+  workspaceId: string;
+  path: string;
+  blob: string;
+  archivedIn: string;
+}
+
+/** Of one statement: with the longest paths, half a megabyte. */
+const MARKED = 500;
+
+/** Notes where the files' blobs are archived; a file whose blob is another by now is left. */
+export async function markArchived(db: Database, archived: readonly ArchivedFile[]): Promise<void> {
+  for (let start = 0; start < archived.length; start += MARKED) {
+    const some = JSON.stringify(archived.slice(start, start + MARKED));
+    await db.run(sql`
+      UPDATE files SET archived_in = one.value ->> '$.archivedIn' FROM json_each(${some}) AS one
+      WHERE files.workspace_id = one.value ->> '$.workspaceId' AND files.path = one.value ->> '$.path'
+        AND files.blob = one.value ->> '$.blob'`);
+  }
 }
 
 export function selectNewestGoodBackup(db: Database) {

@@ -88,6 +88,8 @@ export const files = sqliteTable(
     chunkedBy: text("chunked_by").$type<ChunkedBy>(),
     updatedAt: integer("updated_at").notNull(),
     indexedAt: integer("indexed_at"),
+    /** `<backup>/<part>/<blob>`: the part of a backup that holds a blob; it says nothing once `blob` is another. */
+    archivedIn: text("archived_in"),
   },
   (t) => [
     primaryKey({ columns: [t.workspaceId, t.path] }),
@@ -418,6 +420,8 @@ export interface BackupCounts {
   blobs: number;
   blobBytes: number;
   vectors: number;
+  /** Backup → blobs that are read from its archive; absent where the backup refers to none. */
+  referred?: Record<string, number> | undefined;
 }
 
 /** Where the next part of a backup begins: `after` is the last row of `table` that was written. */
@@ -434,6 +438,8 @@ export const backups = sqliteTable(
     jobId: text("job_id").notNull(),
     status: text().$type<BackupStatus>().notNull(),
     recipients: text({ mode: "json" }).$type<string[]>().notNull(),
+    /** Backups whose blobs are referred to, not copied: the last whole one and those after it. Null: it is whole. */
+    base: text({ mode: "json" }).$type<string[]>(),
     /** Null once the last row is written. */
     cursor: text({ mode: "json" }).$type<BackupCursor>(),
     /** Parts that are written and verified. */

@@ -18,27 +18,33 @@ const FILES = {
   "src/déjà.py": "def f():\n    return 1\n",
   "x.bin": "\0\x01",
 };
+const NIGHTLY = { whole: false, requestId: null };
 
 interface Backup {
   id: string;
   status: string;
   parts: number;
   bytes: number;
-  counts: { rows: Record<string, number>; blobs: number; vectors: number };
+  refers_to: string[];
+  counts: { rows: Record<string, number>; blobs: number; referred: number; vectors: number };
+}
+
+async function upload(key: string, contents: Record<string, string>) {
+  const form = new FormData();
+  for (const [path, content] of Object.entries(contents)) form.append("files", new Blob([content]), path);
+  const response = await call("POST", "/v1/files", { key, raw: form });
+  await finishedJob(key, (await response.json<{ job: TestJob }>()).job.id);
 }
 
 async function filled() {
   const workspace = await newWorkspace();
-  const form = new FormData();
-  for (const [path, content] of Object.entries(FILES)) form.append("files", new Blob([content]), path);
-  const response = await call("POST", "/v1/files", { key: workspace.key, raw: form });
-  await finishedJob(workspace.key, (await response.json<{ job: TestJob }>()).job.id);
+  await upload(workspace.key, FILES);
   return workspace;
 }
 
 /** A backup of now, complete. */
-async function backedUp(): Promise<Backup> {
-  const response = await call("POST", "/v1/backups", { key: ROOT_KEY });
+async function backedUp(whole = true): Promise<Backup> {
+  const response = await call("POST", "/v1/backups", { key: ROOT_KEY, body: { whole } });
   expect(response.status, await response.clone().text()).toBe(202);
   const job = await finishedJob(ROOT_KEY, (await response.json<{ job: TestJob }>()).job.id);
   expect(job, JSON.stringify(job)).toMatchObject({ kind: "backup", status: "succeeded" });
@@ -60,6 +66,29 @@ const jsonl = (bytes: Uint8Array | undefined) =>
     .filter((line) => line !== "")
     .map((line) => JSON.parse(line) as Record<string, unknown>);
 
+async function manifestOf(id: string): Promise<Uint8Array> {
+  const object = await BLOBS.get(`backups/${id}/manifest.json`);
+  return new Uint8Array((await object?.arrayBuffer()) ?? new ArrayBuffer(0));
+}
+
+async function decrypted(part: Uint8Array | undefined): Promise<Uint8Array> {
+  const decrypter = new Decrypter();
+  decrypter.addIdentity(BACKUP_IDENTITY);
+  return await decrypter.decrypt(part ?? new Uint8Array());
+}
+
+/** Names and contents of the first part, and the manifest. */
+async function opened(id: string) {
+  const outer = new Map(
+    (await unpackTar((await contentOf(id)).bytes)).map(({ header, data }) => [header.name, data]),
+  );
+  const entries = await unpackTar(await decrypted(outer.get("part-00001.tar.age")));
+  return {
+    manifest: JSON.parse(textOf(outer.get("manifest.json"))),
+    entries: new Map(entries.map(({ header, data }) => [header.name, data])),
+  };
+}
+
 describe("a backup", () => {
   it("is one tar of encrypted parts, with every row, blob and vector, and no secret", async () => {
     const workspace = await filled();
@@ -80,9 +109,7 @@ describe("a backup", () => {
       expect(sha256(outer.get(name) ?? new Uint8Array()), name).toBe(digest);
     }
 
-    const decrypter = new Decrypter();
-    decrypter.addIdentity(BACKUP_IDENTITY);
-    const plain = await decrypter.decrypt(outer.get("part-00001.tar.age") ?? new Uint8Array());
+    const plain = await decrypted(outer.get("part-00001.tar.age"));
     const manifest = JSON.parse(textOf(outer.get("manifest.json")));
     expect(manifest.parts[0]).toMatchObject({ plain_bytes: plain.length, plain_sha256: sha256(plain) });
     const entries = new Map((await unpackTar(plain)).map(({ header, data }) => [header.name, data]));
@@ -109,6 +136,51 @@ describe("a backup", () => {
     for (const secret of [ROOT_KEY, workspace.key, "development-jwt-secret"]) {
       expect(textOf(plain)).not.toContain(secret);
     }
+  });
+
+  it("refers to blobs that an earlier one holds, and copies what is new or changed", async () => {
+    const workspace = await filled();
+    const first = await backedUp();
+    expect(first.refers_to).toEqual([]);
+    await upload(workspace.key, { "src/a.ts": "export const answer = 43;\n", "src/b.ts": "export {};\n" });
+    const second = await backedUp(false);
+    const third = await backedUp(false);
+    expect([second.refers_to, third.refers_to]).toEqual([[first.id], [first.id, second.id].sort()]);
+    expect(third.counts.blobs).toBe(0);
+    expect(third.counts.referred).toBe(second.counts.referred + second.counts.blobs);
+
+    const { manifest, entries } = await opened(second.id);
+    expect(manifest).toMatchObject({
+      header: { version: 2 },
+      refers_to: [{ id: first.id, manifest_sha256: sha256(await manifestOf(first.id)) }],
+    });
+    const blobs = [...entries].filter(([name]) => name.startsWith(`blobs/${workspace.id}/`));
+    expect(blobs.map(([, data]) => textOf(data)).sort()).toEqual([
+      "export const answer = 43;\n",
+      "export {};\n",
+    ]);
+    const references = [...entries]
+      .filter(([name]) => name.startsWith(`references/${workspace.id}/`))
+      .flatMap(([, data]) => jsonl(data));
+    const held = (await opened(first.id)).entries;
+    expect(references).toHaveLength(1);
+    for (const { blob, sha256: digest, size, backup, part } of references) {
+      const bytes = held.get(`blobs/${workspace.id}/${blob}`) ?? new Uint8Array();
+      expect([backup, part, size, digest]).toEqual([first.id, 1, bytes.length, sha256(bytes)]);
+      expect(textOf(bytes)).toBe(FILES["src/déjà.py"]);
+    }
+    // A row says nothing of where this deployment's archives are.
+    const rows = [...entries]
+      .filter(([name]) => name.startsWith("d1/files/"))
+      .flatMap(([, data]) => jsonl(data));
+    expect(Object.keys(rows[0] ?? {})).not.toContain("archived_in");
+
+    const deps = services({ BACKUP_RETENTION_COUNT: "1" });
+    await retireBackups(deps);
+    expect((await contentOf(first.id)).bytes.length).toBe(first.bytes);
+    expect((await backedUp()).counts.referred).toBe(0);
+    await retireBackups(deps);
+    expect((await call("GET", `/v1/backups/${first.id}`, { key: ROOT_KEY })).status).toBe(404);
   });
 
   it("is given in ranges that make up the whole", async () => {
@@ -138,7 +210,7 @@ describe("a backup", () => {
     };
     const real = services();
     const deps = { ...real, db: real.db, vectors: real.vectors, events: real.events, queue: { send } };
-    const { id, jobId } = await startBackup(deps, null);
+    const { id, jobId } = await startBackup(deps, NIGHTLY);
     const message = { kind: "backup", workspaceId: "deployment", jobId, part: 1 } as const;
     await Promise.all([continueBackup(deps, message), continueBackup(deps, message)]);
     expect(sent).toEqual([1, 2]);
@@ -155,7 +227,10 @@ describe("a backup", () => {
 
   it("tells of a failure by an event, and is followed by another an hour later", async () => {
     const deps = services();
-    const { id, jobId } = await startBackup({ ...deps, db: deps.db, queue: { send: async () => {} } }, null);
+    const { id, jobId } = await startBackup(
+      { ...deps, db: deps.db, queue: { send: async () => {} } },
+      NIGHTLY,
+    );
     expect(await problemOf(await call("POST", "/v1/backups", { key: ROOT_KEY }))).toEqual([409, "conflict"]);
     await failBackup(deps, jobId, "The store is away.");
     const events = await (
@@ -185,7 +260,7 @@ describe("a backup", () => {
   });
 
   it("is refused without a public key to encrypt it to", async () => {
-    await expect(startBackup(services({ BACKUP_RECIPIENTS: "" }), null)).rejects.toMatchObject({
+    await expect(startBackup(services({ BACKUP_RECIPIENTS: "" }), NIGHTLY)).rejects.toMatchObject({
       code: "misconfigured",
     });
   });

@@ -109,7 +109,9 @@ describe("a restore into an empty deployment", () => {
   it("refuses what is not whole, and goes on where it was interrupted", async () => {
     const off = services({ RESTORE_ENABLED: "false" });
     await expect(openRestore(off, manifest)).rejects.toMatchObject({ code: "forbidden" });
-    expect((await begin({ ...manifest, header: { ...manifest.header, version: 2 } })).status).toBe(400);
+    expect((await begin({ ...manifest, header: { ...manifest.header, version: 3 } })).status).toBe(400);
+    const incomplete = { ...manifest, refers_to: [{ id: "bak_0", manifest_sha256: "0".repeat(64) }] };
+    expect(await problemOf(await begin(incomplete))).toEqual([400, "invalid_request"]);
     expect((await begin({ ...manifest, counts: emptyCounts() })).status).toBe(400);
 
     const damaged = plain.slice();

@@ -16,6 +16,9 @@ const BackupSchema = z
     job_id: z.string(),
     status: z.enum(["running", "succeeded", "failed"]),
     recipients: z.array(z.string()),
+    refers_to: z
+      .array(z.string())
+      .meta({ description: "Backups whose archives a restore needs, too. Empty: this one is whole." }),
     parts: z.int(),
     bytes: z.int().nullable().meta({ description: "Of the file, once it is complete." }),
     counts: z
@@ -23,6 +26,7 @@ const BackupSchema = z
         rows: z.record(z.string(), z.int()),
         blobs: z.int(),
         blob_bytes: z.int(),
+        referred: z.int().meta({ description: "Blobs that are read from the archives of `refers_to`." }),
         vectors: z.int(),
       })
       .nullable(),
@@ -39,16 +43,22 @@ export const backupRoutes = [
     path: "/v1/backups",
     summary: "Make a backup now",
     description:
-      "Of the whole deployment, encrypted to BACKUP_RECIPIENTS. One at a time; 503 where none is set.",
+      "Of the whole deployment, encrypted to BACKUP_RECIPIENTS. Blobs that an earlier backup holds are referred to, not copied, unless `whole`. One at a time; 503 where no recipient is set.",
     tag: "Operations",
     access: "root",
     limit: "default",
+    body: {
+      schema: z.strictObject({
+        whole: z.boolean().default(false).meta({ description: "Copy every blob, refer to no other backup." }),
+      }),
+      optional: true,
+    },
     responses: {
       202: { description: "The job; its receipt names the backup.", schema: JobAnswerSchema },
     },
-    async handle(c) {
+    async handle(c, { body }) {
       const services = c.get("services");
-      const { jobId } = await startBackup(services, c.get("requestId"));
+      const { jobId } = await startBackup(services, { whole: body.whole, requestId: c.get("requestId") });
       const job = await viewDeploymentJob(services, jobId);
       return c.json({ job: jobBody(job) }, 202, { location: jobLocation(jobId) });
     },
@@ -139,6 +149,7 @@ function backupBody(row: BackupRow): z.input<typeof BackupSchema> {
     job_id: row.jobId,
     status: row.status,
     recipients: row.recipients,
+    refers_to: Object.keys(counts?.referred ?? {}).sort(),
     parts: row.parts,
     bytes: row.bytes,
     counts:
@@ -148,6 +159,7 @@ function backupBody(row: BackupRow): z.input<typeof BackupSchema> {
             rows: counts.rows,
             blobs: counts.blobs,
             blob_bytes: counts.blobBytes,
+            referred: Object.values(counts.referred ?? {}).reduce((sum, n) => sum + n, 0),
             vectors: counts.vectors,
           },
     manifest_sha256: row.manifestSha256,

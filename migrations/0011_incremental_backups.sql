@@ -1,0 +1,2 @@
+ALTER TABLE `backups` ADD `base` text;--> statement-breakpoint
+ALTER TABLE `files` ADD `archived_in` text;
