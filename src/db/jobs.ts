@@ -1,4 +1,4 @@
-import { and, desc, eq, gte, inArray, lt, type SQL, sql } from "drizzle-orm";
+import { and, desc, eq, gte, inArray, lt, or, type SQL, sql } from "drizzle-orm";
 import type { Database } from "./database.ts";
 import { countsOf } from "./job-counts.ts";
 import { type JobKind, type JobSpec, jobs } from "./schema.ts";
@@ -75,13 +75,25 @@ export function selectDeletionJob(db: Database, by: { id: string } | { workspace
     .limit(1);
 }
 
-/** Newest first: job ids sort by time. */
-export function listJobs(db: Database, workspaceId: string, beforeId: string | null, limit: number) {
+/** Newest first. Not by id: that of a sync's job was given out with its plan. */
+export function listJobs(
+  db: Database,
+  workspaceId: string,
+  before: { createdAt: number; id: string } | null,
+  limit: number,
+) {
+  const after =
+    before === null
+      ? undefined
+      : or(
+          lt(jobs.createdAt, before.createdAt),
+          and(eq(jobs.createdAt, before.createdAt), lt(jobs.id, before.id)),
+        );
   return db
     .select()
     .from(jobs)
-    .where(and(eq(jobs.workspaceId, workspaceId), beforeId === null ? undefined : lt(jobs.id, beforeId)))
-    .orderBy(desc(jobs.id))
+    .where(and(eq(jobs.workspaceId, workspaceId), after))
+    .orderBy(desc(jobs.createdAt), desc(jobs.id))
     .limit(limit);
 }
 

@@ -200,7 +200,7 @@ export const jobs = sqliteTable(
     finishedAt: integer("finished_at"),
   },
   (t) => [
-    index("jobs_workspace").on(t.workspaceId, t.id),
+    index("jobs_workspace").on(t.workspaceId, t.createdAt, t.id),
     index("jobs_running").on(t.workspaceId, t.status),
     index("jobs_stalled").on(t.status, t.updatedAt),
   ],

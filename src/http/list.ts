@@ -1,5 +1,6 @@
 import { z } from "@hono/zod-openapi";
 import type { Cursors, Position } from "../core/cursor.ts";
+import { LIMITS } from "../core/limits.ts";
 
 /** Query fields of every list. Digits only: other spellings of numbers are refused. */
 export const listQuery = {
@@ -7,9 +8,9 @@ export const listQuery = {
     .string()
     .regex(/^[1-9]\d{0,2}$/, "A whole number from 1 to 100.")
     .transform(Number)
-    .pipe(z.int().min(1).max(100))
+    .pipe(z.int().min(1).max(LIMITS.listItems))
     .default(20)
-    .openapi({ type: "integer", minimum: 1, maximum: 100, default: 20 }),
+    .openapi({ type: "integer", minimum: 1, maximum: LIMITS.listItems, default: 20 }),
   cursor: z.string().min(1).max(4096).optional(),
 };
 

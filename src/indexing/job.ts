@@ -86,7 +86,8 @@ export async function viewJobs(
   page: { limit: number; cursor: string | null },
 ): Promise<Page<JobView>> {
   const scope = [workspaceId, "jobs"];
-  const before = await positionIn(deps.cursors, scope, page.cursor);
+  const position = page.cursor === null ? null : await deps.cursors.open(scope, page.cursor);
+  const before = position && { createdAt: Number(position[0]), id: String(position[1]) };
   const rows = await listJobs(deps.db, workspaceId, before, page.limit + 1);
   const shown = rows.slice(0, page.limit);
   const counts = await countJobFiles(
@@ -99,7 +100,7 @@ export async function viewJobs(
     items: shown.map((row) =>
       jobView(row, row.counts ?? counts.filter(({ jobId }) => jobId === row.id), now),
     ),
-    nextCursor: last ? await deps.cursors.sign(scope, [last.id]) : null,
+    nextCursor: last ? await deps.cursors.sign(scope, [last.createdAt, last.id]) : null,
   };
 }
 
@@ -111,18 +112,13 @@ export async function viewJobFiles(
   page: { status: JobFileStatus | null; limit: number; cursor: string | null },
 ): Promise<Page<JobFileRow>> {
   const scope = [workspaceId, "job-files", jobId, page.status ?? ""];
-  const after = await positionIn(deps.cursors, scope, page.cursor);
+  const position = page.cursor === null ? null : await deps.cursors.open(scope, page.cursor);
+  const after = position && String(position[0]);
   await findJob(deps, workspaceId, jobId);
   const rows = await listJobFiles(deps.db, jobId, page.status, after, page.limit + 1);
   const items = rows.slice(0, page.limit);
   const last = rows.length > page.limit ? items.at(-1) : undefined;
   return { items, nextCursor: last ? await deps.cursors.sign(scope, [last.path]) : null };
-}
-
-async function positionIn(cursors: Cursors, scope: string[], cursor: string | null): Promise<string | null> {
-  if (cursor === null) return null;
-  const [position] = await cursors.open(scope, cursor);
-  return String(position);
 }
 
 /** Adds up a job. The counts are those of its files, a row for each status. */

@@ -4,9 +4,9 @@ import { getBackup, openArchive, pageOfBackups } from "../../backup/view.ts";
 import { DevFlowError } from "../../core/errors.ts";
 import type { BackupRow } from "../../db/backups.ts";
 import { viewDeploymentJob } from "../../indexing/job.ts";
+import { listOf, listQuery } from "../list.ts";
 import { defineRoute } from "../route.ts";
 import { JobAnswerSchema, jobBody, jobLocation } from "../schemas/job.ts";
-import { PAGE_QUERY, pageSchema } from "../schemas/page.ts";
 
 const PARAMS = z.object({ id: z.string().max(100) });
 
@@ -70,8 +70,8 @@ export const backupRoutes = [
     tag: "Operations",
     access: "root",
     limit: "poll",
-    query: z.strictObject(PAGE_QUERY),
-    responses: { 200: { description: "A page of backups.", schema: pageSchema(BackupSchema) } },
+    query: z.strictObject(listQuery),
+    responses: { 200: { description: "A page of backups.", schema: listOf(BackupSchema) } },
     async handle(c, { query }) {
       const page = { limit: query.limit, cursor: query.cursor ?? null };
       const { items, nextCursor } = await pageOfBackups(c.get("services"), page);

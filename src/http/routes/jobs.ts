@@ -5,9 +5,9 @@ import { type JobView, viewJob, viewJobFiles, viewJobs, viewRootJob } from "../.
 import { watchJob } from "../../indexing/watch-job.ts";
 import { principalOf, workspaceOf } from "../context.ts";
 import { eventStream, type ServerEvent } from "../event-stream.ts";
+import { listOf, listQuery } from "../list.ts";
 import { defineRoute } from "../route.ts";
 import { JOB_FILE_STATUSES, JobFileSchema, JobSchema, jobBody, jobLocation } from "../schemas/job.ts";
-import { PAGE_QUERY, pageSchema } from "../schemas/page.ts";
 
 const PARAMS = z.object({ id: z.string().max(100) });
 
@@ -19,8 +19,8 @@ export const jobRoutes = [
     tag: "Jobs",
     access: "workspace",
     limit: "poll",
-    query: z.strictObject(PAGE_QUERY),
-    responses: { 200: { description: "A page of jobs.", schema: pageSchema(JobSchema) } },
+    query: z.strictObject(listQuery),
+    responses: { 200: { description: "A page of jobs.", schema: listOf(JobSchema) } },
     async handle(c, { query }) {
       const { workspaceId } = workspaceOf(c);
       const page = await viewJobs(c.get("services"), workspaceId, {
@@ -58,8 +58,8 @@ export const jobRoutes = [
     access: "workspace",
     limit: "poll",
     params: PARAMS,
-    query: z.strictObject({ ...PAGE_QUERY, status: z.enum(JOB_FILE_STATUSES).optional() }),
-    responses: { 200: { description: "A page of files, by path.", schema: pageSchema(JobFileSchema) } },
+    query: z.strictObject({ ...listQuery, status: z.enum(JOB_FILE_STATUSES).optional() }),
+    responses: { 200: { description: "A page of files, by path.", schema: listOf(JobFileSchema) } },
     async handle(c, { params, query }) {
       const { workspaceId } = workspaceOf(c);
       const page = await viewJobFiles(c.get("services"), workspaceId, params.id, {

@@ -1,6 +1,7 @@
 import { z } from "@hono/zod-openapi";
 import { listSecurityEvents } from "../../audit/list.ts";
 import { SECURITY_EVENT_TYPES } from "../../core/security-event.ts";
+import { listOf, listQuery } from "../list.ts";
 import { defineRoute } from "../route.ts";
 
 const SecurityEventSchema = z
@@ -31,14 +32,10 @@ export const securityEventRoutes = [
     query: z.strictObject({
       type: z.enum(SECURITY_EVENT_TYPES).optional(),
       since: z.iso.datetime({ offset: true }).optional(),
-      limit: z.coerce.number().int().min(1).max(100).default(20),
-      cursor: z.string().min(1).max(1000).optional(),
+      ...listQuery,
     }),
     responses: {
-      200: {
-        description: "A page of events.",
-        schema: z.object({ items: z.array(SecurityEventSchema), next_cursor: z.string().nullable() }),
-      },
+      200: { description: "A page of events.", schema: listOf(SecurityEventSchema) },
     },
     async handle(c, { query }) {
       const principal = c.get("principal");
