@@ -20,7 +20,11 @@ export const LIMITS = {
   archiveRatioFloorBytes: 10 * MIB,
   jsonBodyBytes: 1 * MIB,
   jsonDepth: 32,
+  /** Members and elements of a JSON body together. */
+  jsonValues: 10_000,
   syncBodyBytes: 32 * MIB,
+  /** The object of a file, and its three members; with room for the plan's own. */
+  syncValues: 500_000,
   /** Entries of one sync, and stored files that it may miss: a plan is made in memory. */
   syncFiles: 100_000,
   /** How long a plan takes uploads and may be committed. */
@@ -42,6 +46,8 @@ export const LIMITS = {
   /** Code to explain that comes with the request. */
   explainedCharacters: 50_000,
   listItems: 100,
+  /** Of the patterns that an index job leaves out, alternatives multiplied out: each path is tried on them all. */
+  excludeCharacters: 8_000,
   /** Deletions up to this many files are done within the request. */
   inlineDeleteFiles: 1000,
   workspaceFiles: 1_000_000,

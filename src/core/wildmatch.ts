@@ -4,8 +4,8 @@
  * by twenty characters. Here a match costs at most pattern × name steps.
  *
  * `*` any run within a segment · `**` as a whole segment any number of segments · `?` one character · `[a-z]`, `[!a]`,
- * `[[:alpha:]]` · `\` takes the next character literally. A character is a UTF-16 unit: callers who want git's bytes
- * give both sides as `utf8Units`.
+ * `[[:alpha:]]` · `\` takes the next character literally. Callers who want git's characters, which are bytes, give both
+ * sides as `utf8Units`.
  */
 export type Wildmatch = (name: string) => boolean;
 
@@ -53,6 +53,11 @@ function segmentsOf(pattern: string): Segment[] | null {
     tokens = [];
     stars = 0;
   };
+  const literal = (at: number) => {
+    const code = pattern.codePointAt(at) ?? 0;
+    tokens.push(code);
+    return at + unitsOf(code) - 1;
+  };
   for (let i = 0; i < pattern.length; i++) {
     const char = pattern[i];
     if (char === "/") {
@@ -70,8 +75,8 @@ function segmentsOf(pattern: string): Segment[] | null {
     } else if (char === "\\") {
       if (++i === pattern.length) return null;
       if (pattern[i] === "/") close();
-      else tokens.push(pattern.charCodeAt(i));
-    } else tokens.push(pattern.charCodeAt(i));
+      else i = literal(i);
+    } else i = literal(i);
   }
   close();
   return segments;
@@ -109,12 +114,13 @@ function matchesSegment(tokens: readonly Token[], name: string): boolean {
   let taken = 0;
   while (i < name.length) {
     const token = tokens[t];
+    const code = name.codePointAt(i) ?? 0;
     if (token === "*") {
       star = t++;
       taken = i;
-    } else if (token !== undefined && takes(token, name.charCodeAt(i))) {
+    } else if (token !== undefined && takes(token, code)) {
       t++;
-      i++;
+      i += unitsOf(code);
     } else if (star >= 0) {
       t = star + 1;
       i = ++taken;
@@ -122,6 +128,11 @@ function matchesSegment(tokens: readonly Token[], name: string): boolean {
   }
   while (tokens[t] === "*") t++;
   return t === tokens.length;
+}
+
+/** UTF-16 units of a code point. */
+function unitsOf(code: number): number {
+  return code > 0xffff ? 2 : 1;
 }
 
 function takes(token: number | CodeTest, code: number): boolean {
@@ -142,8 +153,9 @@ function parseSet(pattern: string, at: number): { test: CodeTest; end: number } 
     if (pattern[i] === "-" && from !== null && i + 1 < pattern.length && pattern[i + 1] !== "]") {
       i += pattern[i + 1] === "\\" ? 2 : 1;
       if (i >= pattern.length) return null;
-      const [low, high] = [from, pattern.charCodeAt(i)];
+      const [low, high] = [from, pattern.codePointAt(i) ?? 0];
       tests.push((code) => low <= code && code <= high);
+      i += unitsOf(high) - 1;
       from = null;
       continue;
     }
@@ -159,8 +171,9 @@ function parseSet(pattern: string, at: number): { test: CodeTest; end: number } 
         continue;
       }
     } else if (pattern[i] === "\\" && ++i >= pattern.length) return null;
-    const code = pattern.charCodeAt(i);
+    const code = pattern.codePointAt(i) ?? 0;
     tests.push((other) => other === code);
+    i += unitsOf(code) - 1;
     from = code;
   }
   const test: CodeTest = (code) => code !== SLASH && tests.some((one) => one(code)) !== negated;

@@ -1,4 +1,5 @@
 import { DevFlowError } from "../core/errors.ts";
+import { LIMITS } from "../core/limits.ts";
 
 /** The media type of a request, lower-cased and without parameters; empty where none is given. */
 export function mediaType(request: Request): string {
@@ -89,12 +90,27 @@ async function readDeclared(
   throw new DevFlowError("invalid_request", "The body is not as long as Content-Length says.");
 }
 
+/** What a JSON body may hold: bytes, levels of nesting, and values, each member and element counted as one. */
+export interface JsonBounds {
+  maxBytes: number;
+  maxDepth: number;
+  maxValues: number;
+}
+
+/** Those of every body that names no other. */
+export const JSON_BOUNDS: JsonBounds = {
+  maxBytes: LIMITS.jsonBodyBytes,
+  maxDepth: LIMITS.jsonDepth,
+  maxValues: LIMITS.jsonValues,
+};
+
 /**
- * JSON of bounded size and depth. Depth is counted before parsing, so that nesting cannot exhaust the stack.
- * Errors: `payload_too_large`; `invalid_request` for bytes that are not UTF-8, malformed JSON, or too deep.
+ * JSON of bounded size, depth and number of values. They are counted before parsing: nesting could exhaust the stack,
+ * and a value of two bytes takes thirty times as much memory as an object, and more as a refused field.
+ * Errors: `payload_too_large`; `invalid_request` for bytes that are not UTF-8, malformed JSON, too deep or too many.
  */
-export async function readJson(request: Request, maxBytes: number, maxDepth: number): Promise<unknown> {
-  const bytes = await readBytes(request, maxBytes);
+export async function readJson(request: Request, bounds: JsonBounds): Promise<unknown> {
+  const bytes = await readBytes(request, bounds.maxBytes);
   let text: string;
   try {
     text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: false }).decode(bytes);
@@ -102,8 +118,12 @@ export async function readJson(request: Request, maxBytes: number, maxDepth: num
     throw new DevFlowError("invalid_request", "The body is not valid UTF-8.", { cause });
   }
   if (text.trim() === "") throw new DevFlowError("invalid_request", "The body is empty; send JSON.");
-  if (depthOf(text) > maxDepth) {
-    throw new DevFlowError("invalid_request", `The JSON is nested deeper than ${maxDepth} levels.`);
+  const { depth, values } = extentOf(text);
+  if (depth > bounds.maxDepth) {
+    throw new DevFlowError("invalid_request", `The JSON is nested deeper than ${bounds.maxDepth} levels.`);
+  }
+  if (values > bounds.maxValues) {
+    throw new DevFlowError("invalid_request", `The JSON has over ${bounds.maxValues} values.`);
   }
   try {
     return JSON.parse(text);
@@ -112,10 +132,11 @@ export async function readJson(request: Request, maxBytes: number, maxDepth: num
   }
 }
 
-/** Deepest nesting of arrays and objects; strings are skipped. Says nothing of validity. */
-export function depthOf(json: string): number {
+/** Deepest nesting of arrays and objects, and the values in them; strings are skipped. Says nothing of validity. */
+export function extentOf(json: string): { depth: number; values: number } {
   let depth = 0;
   let deepest = 0;
+  let values = 1;
   let inString = false;
   for (let i = 0; i < json.length; i++) {
     const code = json.charCodeAt(i);
@@ -123,10 +144,12 @@ export function depthOf(json: string): number {
       if (code === 0x5c) i++;
       else if (code === 0x22) inString = false;
     } else if (code === 0x22) inString = true;
+    else if (code === 0x2c) values++;
     else if (code === 0x7b || code === 0x5b) {
       depth++;
+      values++;
       if (depth > deepest) deepest = depth;
     } else if (code === 0x7d || code === 0x5d) depth--;
   }
-  return deepest;
+  return { depth: deepest, values };
 }

@@ -1,10 +1,9 @@
 import { type OpenAPIHono, z } from "@hono/zod-openapi";
 import type { Hono, MiddlewareHandler } from "hono";
 import { DevFlowError } from "../core/errors.ts";
-import { LIMITS } from "../core/limits.ts";
 import type { OperationPolicy } from "../core/policy-names.ts";
 import type { Scope } from "../core/principal.ts";
-import { readJson, requireMediaType } from "./body.ts";
+import { JSON_BOUNDS, type JsonBounds, readJson, requireMediaType } from "./body.ts";
 import type { AppContext, AppEnv } from "./context.ts";
 import { authorise } from "./middleware/authorise.ts";
 import { idempotent } from "./middleware/idempotency.ts";
@@ -61,8 +60,8 @@ export interface RouteSpec<B extends z.ZodType, Q extends z.ZodObject, P extends
   query?: Q;
   /** The rule of another specification by which unknown fields of the query are passed over, not refused. */
   unknownQuery?: string;
-  /** A JSON body. `maxBytes` defaults to `LIMITS.jsonBodyBytes`. `optional`: an absent body reads as `{}`. */
-  body?: { schema: B; maxBytes?: number; optional?: boolean };
+  /** A JSON body; see `JSON_BOUNDS`. `optional`: an absent body reads as `{}`. */
+  body?: { schema: B; bounds?: Partial<JsonBounds>; optional?: boolean };
   /** Media types of a body that the handler reads itself. */
   rawBody?: { contentTypes: readonly string[]; description: string };
   responses: Record<number, ResponseSpec>;
@@ -112,12 +111,14 @@ export function defineRoute<
         ...(spec.access === "public" ? [] : guards(spec)),
         async (c) => {
           if (spec.rawBody) requireMediaType(c.req.raw, spec.rawBody.contentTypes);
+          // In the order of refusals: 415 and 413 come before 400.
+          const body = (spec.body ? await readBody(c, spec.body) : {}) as z.output<B>;
           const input = {
             params: (spec.params ? validate(params, c.req.param(), "/path") : {}) as z.output<P>,
             query: (spec.query || c.req.url.includes("?")
               ? validate(query, parseQuery(c.req.url), "/query")
               : {}) as z.output<Q>,
-            body: (spec.body ? await readBody(c, spec.body) : {}) as z.output<B>,
+            body,
           };
           return await spec.handle(c, input);
         },
@@ -183,7 +184,7 @@ function routeIdentity(route: string): MiddlewareHandler<AppEnv> {
 
 async function readBody<B extends z.ZodType>(
   c: AppContext,
-  body: { schema: B; maxBytes?: number; optional?: boolean },
+  body: { schema: B; bounds?: Partial<JsonBounds>; optional?: boolean },
 ): Promise<z.output<B>> {
   const request = c.req.raw;
   const absent = request.body === null || request.headers.get("content-length") === "0";
@@ -192,11 +193,7 @@ async function readBody<B extends z.ZodType>(
     throw new DevFlowError("unsupported_media_type", "Send the body as application/json.");
   }
   requireMediaType(request, ["application/json"]);
-  return validate(
-    body.schema,
-    await readJson(request, body.maxBytes ?? LIMITS.jsonBodyBytes, LIMITS.jsonDepth),
-    "",
-  );
+  return validate(body.schema, await readJson(request, { ...JSON_BOUNDS, ...body.bounds }), "");
 }
 
 function requestBody(

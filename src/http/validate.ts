@@ -1,31 +1,32 @@
 import type { z } from "zod";
 import { DevFlowError, type FieldError } from "../core/errors.ts";
 
-/** Parses by the schema. Errors: `invalid_request` with a pointer for each refused field. */
+/** Refused fields that a problem names; there may be thousands. */
+const FIELDS_TOLD = 50;
+
+/** Parses by the schema. Errors: `invalid_request` with a pointer for each refused field, of the first ones. */
 export function validate<S extends z.ZodType>(schema: S, value: unknown, root: string): z.output<S> {
   const result = schema.safeParse(value);
   if (result.success) return result.data;
-  throw new DevFlowError("invalid_request", detailOf(result.error, root), {
-    errors: fieldErrors(result.error, root).slice(0, 50),
-  });
-}
-
-function detailOf(error: z.ZodError, root: string): string {
-  const [first] = fieldErrors(error, root);
-  return first === undefined ? "The request is invalid." : `${first.pointer || "The body"}: ${first.message}`;
+  const errors = fieldErrors(result.error, root);
+  const [first] = errors;
+  const detail =
+    first === undefined ? "The request is invalid." : `${first.pointer || "The body"}: ${first.message}`;
+  throw new DevFlowError("invalid_request", detail, { errors });
 }
 
 function fieldErrors(error: z.ZodError, root: string): FieldError[] {
-  return error.issues.flatMap((issue) => {
+  const told = error.issues.slice(0, FIELDS_TOLD).flatMap((issue) => {
     const pointer = root + issue.path.map((part) => `/${escapePointer(String(part))}`).join("");
     if (issue.code === "unrecognized_keys") {
-      return issue.keys.map((key) => ({
+      return issue.keys.slice(0, FIELDS_TOLD).map((key) => ({
         pointer: `${pointer}/${escapePointer(key.slice(0, 100))}`,
         message: "Unknown field.",
       }));
     }
     return [{ pointer, message: issue.message }];
   });
+  return told.slice(0, FIELDS_TOLD);
 }
 
 /** RFC 6901, section 3. */

@@ -13,6 +13,8 @@ import { isSettled } from "./sweep.ts";
 const FILES = 4_000;
 const CHUNKS = 6_000;
 const PAGE = 1_000;
+/** Steps of trying paths on patterns, at the worst: some tenths of a second. */
+const STEPS = 100_000_000;
 
 type Deps = Pick<IndexingDeps, "db" | "blobs" | "vectors" | "workspaceIndex" | "log" | "now">;
 
@@ -45,9 +47,12 @@ async function selected(
   filter: FileFilter,
 ): Promise<FileRow[] | null> {
   const rows: FileRow[] = [];
+  let steps = 0;
   for (let seen = 0, after: string | null = null; ; ) {
     const page: FileRow[] = await listFiles(db, workspaceId, parseSelector(spec.path), after, PAGE);
-    rows.push(...page.filter(({ path }) => filter(path)));
+    steps += page.reduce((sum, { path }) => sum + path.length * filter.cost, 0);
+    if (steps > STEPS) return null;
+    rows.push(...page.filter(({ path }) => filter.takes(path)));
     seen += page.length;
     if (page.length < PAGE) return rows;
     if (seen >= FILES) return null;

@@ -40,7 +40,7 @@ export async function expandJob(deps: IndexingDeps, message: ExpandMessage): Pro
   const after = afterPath === "" ? null : afterPath;
   const page = await listFiles(deps.db, workspaceId, parseSelector(spec.path), after, PAGE);
   const filter = fileFilter(spec);
-  const selected = page.filter(({ path }) => filter(path));
+  const selected = page.filter(({ path }) => filter.takes(path));
   const toIndex = await takePage(deps, message, spec, selected);
   const last = page.length < PAGE ? null : (page.at(-1)?.path ?? null);
 

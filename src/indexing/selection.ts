@@ -1,12 +1,17 @@
 import { DevFlowError } from "../core/errors.ts";
-import { compileGlob, type PathMatcher } from "../core/glob.ts";
+import { compileGlob, type Glob } from "../core/glob.ts";
 import { extensionOf } from "../core/languages.ts";
+import { LIMITS } from "../core/limits.ts";
 import type { FileRow } from "../db/files.ts";
 import type { JobSpec } from "../db/schema.ts";
 import type { Held } from "./held.ts";
 
 /** Which stored files an index job takes, beside the path that the database selects by. */
-export type FileFilter = (path: string) => boolean;
+export interface FileFilter {
+  takes(path: string): boolean;
+  /** Characters of its patterns: for each character of a path, a look takes at most so many steps. */
+  cost: number;
+}
 
 /**
  * The filter of a job's spec: extensions, patterns to leave out, and whether folders below count.
@@ -15,14 +20,20 @@ export type FileFilter = (path: string) => boolean;
 export function fileFilter(spec: JobSpec): FileFilter {
   const extensions = new Set((spec.extensions ?? []).map(normaliseExtension));
   const excluded = (spec.excludePatterns ?? []).map(parsePattern);
+  const cost = excluded.reduce((sum, glob) => sum + glob.cost, 0);
+  if (cost > LIMITS.excludeCharacters) {
+    const detail = `The patterns have ${cost} characters with all their alternatives; ${LIMITS.excludeCharacters} are taken.`;
+    throw new DevFlowError("unsupported_pattern", detail);
+  }
   const folder = spec.path === undefined || spec.path === "." ? "" : `${spec.path}/`;
-  return (path) => {
+  const takes = (path: string) => {
     if (extensions.size > 0 && !extensions.has(extensionOf(path))) return false;
     if (spec.recursive === false && path.startsWith(folder) && path.slice(folder.length).includes("/")) {
       return false;
     }
-    return !excluded.some((matches) => matches(path));
+    return !excluded.some((glob) => glob.matches(path));
   };
+  return { takes, cost };
 }
 
 /** Whether the spec takes every file of the workspace: only then may the embedding model change with it. */
@@ -70,8 +81,8 @@ function normaliseExtension(extension: string): string {
   return extension.replace(/^\./, "").toLowerCase();
 }
 
-function parsePattern(pattern: string): PathMatcher {
-  const matcher = compileGlob(pattern);
-  if (matcher !== null) return matcher;
+function parsePattern(pattern: string): Glob {
+  const glob = compileGlob(pattern);
+  if (glob !== null) return glob;
   throw new DevFlowError("unsupported_pattern", `The pattern ${JSON.stringify(pattern)} cannot be used.`);
 }

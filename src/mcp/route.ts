@@ -1,6 +1,5 @@
 import { DevFlowError } from "../core/errors.ts";
-import { LIMITS } from "../core/limits.ts";
-import { readJson } from "../http/body.ts";
+import { JSON_BOUNDS, readJson } from "../http/body.ts";
 import type { AppContext } from "../http/context.ts";
 import { innerApp } from "../http/inner.ts";
 import { setHeaders } from "../http/middleware/answer-headers.ts";
@@ -37,7 +36,7 @@ export function mcpRoutes(routes: () => readonly Route[]): Route[] {
       async handle(c) {
         refuseForeignOrigin(c);
         inner ??= innerApp(routes());
-        const message = await readJson(c.req.raw, LIMITS.jsonBodyBytes, LIMITS.jsonDepth);
+        const message = await readJson(c.req.raw, JSON_BOUNDS);
         if (Array.isArray(message))
           throw new DevFlowError("invalid_request", "Send one message, not a list of them.");
         return answer(c, inner, message);

@@ -26,7 +26,7 @@ const PART_PARAMS = z.object({
     .openapi({ type: "integer", minimum: 1 }),
 });
 /** 100,000 parts would take more; 40,000 are a terabyte. */
-const MANIFEST_BYTES = 32 * 1024 * 1024;
+const MANIFEST = { maxBytes: 32 * 1024 * 1024, maxValues: 2_000_000 };
 
 const RestoreSchema = z
   .object({
@@ -50,7 +50,7 @@ export const restoreRoutes = [
     tag: "Operations",
     access: "root",
     limit: "default",
-    body: { schema: ManifestSchema, maxBytes: MANIFEST_BYTES },
+    body: { schema: ManifestSchema, bounds: MANIFEST },
     responses: { 201: { description: "The restore, and which parts are there.", schema: RestoreSchema } },
     async handle(c, { body }) {
       return c.json(restoreBody(await openRestore(c.get("services"), body)), 201);

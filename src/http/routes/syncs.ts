@@ -84,7 +84,10 @@ export const syncRoutes = [
     tag: "Files",
     access: "index",
     limit: "index",
-    body: { schema: PlanRequestSchema, maxBytes: LIMITS.syncBodyBytes },
+    body: {
+      schema: PlanRequestSchema,
+      bounds: { maxBytes: LIMITS.syncBodyBytes, maxValues: LIMITS.syncValues },
+    },
     responses: { 201: { description: "The plan.", schema: PlanSchema } },
     async handle(c, { body }) {
       const { workspaceId, bucketId } = callerOf(c);

@@ -1,0 +1,67 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { z } from "zod";
+import { DevFlowError } from "../../../src/core/errors.ts";
+import { extentOf, JSON_BOUNDS, readJson } from "../../../src/http/body.ts";
+import { validate } from "../../../src/http/validate.ts";
+
+const post = (body: string) => new Request("http://localhost/", { method: "POST", body });
+
+describe("readJson", () => {
+  it.each([
+    ["elements", `{"query":"x","languages":[${"0,".repeat(10_000)}0]}`],
+    ["empty objects", `[${"{},".repeat(5_001)}{}]`],
+    ["members", `{${Array.from({ length: 10_001 }, (_, i) => `"${i}":0`).join()}}`],
+  ])("refuses a body of too many %s before it is parsed", async (_, body) => {
+    expect(body.length).toBeLessThan(JSON_BOUNDS.maxBytes);
+    await expect(readJson(post(body), JSON_BOUNDS)).rejects.toMatchObject({
+      code: "invalid_request",
+      message: "The JSON has over 10000 values.",
+    });
+  });
+
+  it("does not take for values what stands in strings", async () => {
+    const text = `,[{\\"${"a,".repeat(20_000)}`;
+    expect(await readJson(post(JSON.stringify([text])), JSON_BOUNDS)).toEqual([text]);
+  });
+});
+
+describe("extentOf", () => {
+  it("counts at least every value, and the depth exactly", () => {
+    const extent = (value: unknown): { depth: number; values: number } => {
+      if (typeof value !== "object" || value === null) return { depth: 0, values: 1 };
+      const inner = Object.values(value).map(extent);
+      return {
+        depth: 1 + Math.max(0, ...inner.map(({ depth }) => depth)),
+        values: 1 + inner.reduce((sum, { values }) => sum + values, 0),
+      };
+    };
+    fc.assert(
+      fc.property(fc.json(), (json) => {
+        const [counted, real] = [extentOf(json), extent(JSON.parse(json))];
+        expect(counted.depth).toBe(real.depth);
+        expect(counted.values).toBeGreaterThanOrEqual(real.values);
+        expect(counted.values).toBeLessThanOrEqual(2 * real.values);
+      }),
+    );
+  });
+});
+
+describe("validate", () => {
+  it.each([
+    ["elements", z.array(z.string()), Array(1000).fill(0)],
+    [
+      "unknown fields",
+      z.strictObject({}),
+      Object.fromEntries(Array.from({ length: 1000 }, (_, i) => [i, 0])),
+    ],
+  ])("names the first fifty of a thousand refused %s", (_, schema, value) => {
+    try {
+      validate(schema as z.ZodType, value, "");
+      expect.unreachable();
+    } catch (error) {
+      expect(error).toBeInstanceOf(DevFlowError);
+      expect((error as DevFlowError).errors).toHaveLength(50);
+    }
+  });
+});
