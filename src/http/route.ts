@@ -5,7 +5,7 @@ import type { OperationPolicy } from "../core/policy-names.ts";
 import type { Scope } from "../core/principal.ts";
 import { JSON_BOUNDS, type JsonBounds, readJson, requireMediaType } from "./body.ts";
 import type { AppContext, AppEnv } from "./context.ts";
-import { authorise } from "./middleware/authorise.ts";
+import { authorise, recogniseRoot } from "./middleware/authorise.ts";
 import { idempotent } from "./middleware/idempotency.ts";
 import { limitFailedCredentials, limitOperation } from "./middleware/rate-limit.ts";
 import { confirmed } from "./middleware/standing.ts";
@@ -53,6 +53,8 @@ export interface RouteSpec<B extends z.ZodType, Q extends z.ZodObject, P extends
   description?: string;
   tag: string;
   access: Access;
+  /** Of a public route: whoever comes with the root key is known. */
+  rootSeesMore?: true;
   limit: RouteLimit;
   /** Requests with `Sync-Id` are charged to their plan instead. */
   syncUploads?: true;
@@ -108,7 +110,7 @@ export function defineRoute<
         spec.method.toUpperCase(),
         honoPath(spec.path),
         routeIdentity(`${spec.method.toUpperCase()} ${spec.path}`),
-        ...(spec.access === "public" ? [] : guards(spec)),
+        ...guards(spec),
         async (c) => {
           if (spec.rawBody) requireMediaType(c.req.raw, spec.rawBody.contentTypes);
           // In the order of refusals: 415 and 413 come before 400.
@@ -149,13 +151,18 @@ export function defineRoute<
   };
 }
 
-/** What stands before a route that asks for a credential, in the order of refusals; see `app.ts`. */
+/** What stands before a route, in the order of refusals; see `app.ts`. */
 function guards({
   method,
   access,
+  rootSeesMore,
   limit,
   syncUploads,
-}: Pick<Route, "method" | "access" | "limit"> & { syncUploads?: true }): MiddlewareHandler<AppEnv>[] {
+}: Pick<Route, "method" | "access" | "limit"> & {
+  rootSeesMore?: true;
+  syncUploads?: true;
+}): MiddlewareHandler<AppEnv>[] {
+  if (access === "public") return rootSeesMore ? [limitFailedCredentials(), recogniseRoot()] : [];
   const charge = syncUploads ? limitUpload : limitOperation;
   return [
     limitFailedCredentials(),

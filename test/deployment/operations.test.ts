@@ -5,7 +5,7 @@ import { DevFlowError } from "../../src/core/errors.ts";
 import type { Embedder } from "../../src/core/ports.ts";
 import { budgetedEmbedder } from "../../src/limits/budgeted-embedder.ts";
 import { call, newWorkspace, ROOT_KEY } from "../support/api.ts";
-import { appWith, PRODUCTION } from "../support/app.ts";
+import { appWith, freshAddress, PRODUCTION } from "../support/app.ts";
 
 interface Item {
   id: string;
@@ -105,6 +105,21 @@ describe("GET /health/ready", () => {
     expect(Object.keys(checks)).toEqual(["d1", "r2", "chroma", "embedder", "chat", "queue", "backup"]);
     for (const name of ["d1", "r2", "chroma", "embedder", "chat", "queue"])
       expect([name, checks[name]?.status]).toEqual([name, "ok"]);
+  });
+
+  it("counts guesses at the root key as failed credentials, and a workspace's key as none", async () => {
+    const app = appWith({ RATE_LIMIT_MULTIPLIER: "1" });
+    const headers = { "cf-connecting-ip": freshAddress() };
+    const ask = (key: string) =>
+      app.fetch("/health/ready", { headers: { ...headers, authorization: `Bearer ${key}` } });
+    const { key } = await newWorkspace();
+    for (let i = 0; i < 21; i++) expect((await ask(key)).status).toBe(200);
+    const guesses: number[] = [];
+    for (let i = 0; i < 21; i++) guesses.push((await ask(`guess-${i}`)).status);
+    expect(guesses).toEqual([...Array(20).fill(401), 429]);
+    // From there not even the right one is looked at.
+    expect((await ask(ROOT_KEY)).status).toBe(429);
+    expect((await app.fetch("/health/ready", { headers })).status).toBe(200);
   });
 
   it("asks the chat server for its models, which costs nothing, where a chat model is set", async () => {
