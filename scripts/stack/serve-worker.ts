@@ -1,5 +1,6 @@
 import { parseArgs } from "node:util";
 import { unstable_DevEnv as DevEnv } from "wrangler";
+import { WorkerBundle } from "./worker-bundle.ts";
 import { CONFIG } from "./wrangler.ts";
 
 /**
@@ -26,13 +27,27 @@ function fail(sentence: string): void {
   if (!ready || !values.watch) process.exit(1);
 }
 
-const environment = new DevEnv();
+const bundle = values.watch ? null : new WorkerBundle();
+const entrypoint = bundle?.find() ?? null;
+
+/** Also hands on the bundle, once it is made. */
+class Environment extends DevEnv {
+  override dispatch(event: Parameters<DevEnv["dispatch"]>[0]): void {
+    if (event.type === "bundleComplete" && entrypoint === null) bundle?.keep(event.bundle);
+    super.dispatch(event);
+  }
+}
+
+const environment = new Environment();
 environment.on("buildFailed", () => fail("The Worker could not be built."));
 environment.on("error", (error: { message?: string; reason?: string; cause?: { message?: string } }) =>
   fail(error.message ?? `${error.reason}: ${error.cause?.message}`),
 );
 const worker = await environment.startWorker({
   config: CONFIG,
+  ...(bundle === null || entrypoint === null
+    ? {}
+    : { entrypoint, build: { bundle: false, findAdditionalModules: true, moduleRoot: bundle.folder } }),
   envFiles: [values["env-file"]],
   dev: {
     persist: values["persist-to"],

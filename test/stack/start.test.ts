@@ -102,6 +102,10 @@ describe("npm start", () => {
       const stack = start();
       fastest = Math.min(fastest, await stack.says(READY));
       expect((await searchPaths("how large is a disc?"))[0]).toBe("src/area.ts");
+      // It took the bundle that an earlier start kept.
+      expect(await readFile(join(folder, "logs/worker.log"), "utf8")).toContain(
+        "Attaching additional modules",
+      );
       const after = await local();
       expect([after.workspace_id, after.api_key]).toEqual([before.workspace_id, before.api_key]);
       const processes = stack.processes();
