@@ -1,4 +1,4 @@
-import type { z } from "zod";
+import { z } from "@hono/zod-openapi";
 import { DevFlowError, type FieldError } from "../core/errors.ts";
 
 /** Refused fields that a problem names; there may be thousands. */
@@ -32,6 +32,32 @@ function fieldErrors(error: z.ZodError, root: string): FieldError[] {
 /** RFC 6901, section 3. */
 function escapePointer(part: string): string {
   return part.replaceAll("~", "~0").replaceAll("/", "~1");
+}
+
+/**
+ * An array of very many items: after the first refused ones it is read no further. Thousands of them would take more
+ * memory than the items, and more arguments than a call may have.
+ */
+export function manyOf<S extends z.ZodType>(item: S, max: number, tooMany: string) {
+  const { $schema: _, ...items } = z.toJSONSchema(item, { io: "input" });
+  return z
+    .array(z.unknown())
+    .max(max, tooMany)
+    .transform((entries, context) => {
+      const taken: z.output<S>[] = [];
+      for (const [i, entry] of entries.entries()) {
+        const result = item.safeParse(entry);
+        if (result.success) taken.push(result.data);
+        else {
+          for (const { path, ...issue } of result.error.issues) {
+            context.issues.push({ ...issue, path: [i, ...path], input: entry } as z.core.$ZodRawIssue);
+          }
+        }
+        if (context.issues.length >= FIELDS_TOLD) return z.NEVER;
+      }
+      return taken;
+    })
+    .openapi({ type: "array" as const, maxItems: max, items: items as Record<string, unknown> });
 }
 
 /**

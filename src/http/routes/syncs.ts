@@ -7,23 +7,24 @@ import { viewJob } from "../../indexing/job.ts";
 import { callerOf } from "../middleware/sync-upload.ts";
 import { defineRoute } from "../route.ts";
 import { JobAnswerSchema, JobOrNullAnswerSchema, jobBody, jobLocation } from "../schemas/job.ts";
+import { manyOf } from "../validate.ts";
 
 const PlanRequestSchema = z.strictObject({
   path: z.string().max(4096).optional().meta({
     description: "The folder or file that the sync is of; only what is stored there can be missing.",
   }),
-  files: z
-    .array(
-      z.strictObject({
-        path: z.string().max(16_384).meta({ description: "Relative to the workspace, as everywhere." }),
-        sha256: z
-          .string()
-          .regex(/^[0-9a-fA-F]{64}$/, "Give 64 hexadecimal digits.")
-          .toLowerCase(),
-        size: z.int().min(0).max(Number.MAX_SAFE_INTEGER),
-      }),
-    )
-    .max(LIMITS.syncFiles, `A sync has ${LIMITS.syncFiles} files at the most.`),
+  files: manyOf(
+    z.strictObject({
+      path: z.string().max(16_384).meta({ description: "Relative to the workspace, as everywhere." }),
+      sha256: z
+        .string()
+        .regex(/^[0-9a-fA-F]{64}$/, "Give 64 hexadecimal digits.")
+        .toLowerCase(),
+      size: z.int().min(0).max(Number.MAX_SAFE_INTEGER),
+    }),
+    LIMITS.syncFiles,
+    `A sync has ${LIMITS.syncFiles} files at the most.`,
+  ),
   use_default_ignores: z.boolean().default(true),
 });
 

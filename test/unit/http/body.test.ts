@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { z } from "zod";
 import { DevFlowError } from "../../../src/core/errors.ts";
 import { extentOf, JSON_BOUNDS, readJson } from "../../../src/http/body.ts";
-import { validate } from "../../../src/http/validate.ts";
+import { manyOf, validate } from "../../../src/http/validate.ts";
 
 const post = (body: string) => new Request("http://localhost/", { method: "POST", body });
 
@@ -63,5 +63,34 @@ describe("validate", () => {
       expect(error).toBeInstanceOf(DevFlowError);
       expect((error as DevFlowError).errors).toHaveLength(50);
     }
+  });
+});
+
+describe("manyOf", () => {
+  const schema = z.strictObject({ files: manyOf(z.strictObject({ n: z.int() }), 100_000, "Too many.") });
+
+  it("reads what it takes as an array does", () => {
+    expect(validate(schema, { files: [{ n: 1 }, { n: 2 }] }, "")).toEqual({ files: [{ n: 1 }, { n: 2 }] });
+    expect(() => validate(schema, { files: "many" }, "")).toThrow("/files");
+  });
+
+  it("reads no further than the first refused ones, and says which", () => {
+    let read = 0;
+    const bad = {
+      get n() {
+        read++;
+        return "no number";
+      },
+    };
+    const files = [{ n: 1 }, ...Array(99_999).fill(bad)];
+    try {
+      validate(schema, { files }, "");
+      expect.unreachable();
+    } catch (error) {
+      expect((error as DevFlowError).errors).toHaveLength(50);
+      expect((error as DevFlowError).errors?.[0]?.pointer).toBe("/files/1/n");
+    }
+    expect(read).toBeLessThan(1000);
+    expect(() => validate(schema, { files: Array(100_001).fill({ n: 1 }) }, "")).toThrow("Too many.");
   });
 });
