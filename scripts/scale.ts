@@ -1,6 +1,6 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { BYTES_PER_TOKEN, TOKENS_PER_CHUNK } from "../src/files/estimate.ts";
+import { BYTES_PER_TOKEN, CHUNK_BYTES } from "../src/files/estimate.ts";
 
 /** The arithmetic of `docs/scale.md`: `npm run scale` writes its tables; `--files` and `--workspaces` print others. */
 
@@ -14,9 +14,9 @@ export const UNITS = {
   /** measured: 8,105 chunks of 332 files. */
   chunksPerFile: 8105 / 332,
   /** estimate */
-  tokensPerChunk: TOKENS_PER_CHUNK,
+  tokensPerChunk: CHUNK_BYTES.long / BYTES_PER_TOKEN,
   /** estimate */
-  bytesPerChunk: TOKENS_PER_CHUNK * BYTES_PER_TOKEN,
+  bytesPerChunk: CHUNK_BYTES.long,
   /** assumed: a row of `files` with its three indexes, and one of `job_files` with its two. */
   d1BytesPerFile: 1100,
   /** assumed: the text, its two full-text indexes, symbols and rows, in multiples of the text. */

@@ -47,6 +47,8 @@ export interface SyncPlan {
 export interface PlanSyncDeps extends StoredIgnoresDeps {
   /** Micro-dollars for a million tokens of the embedding model. */
   embeddingPriceMicrousd: number;
+  /** Tokens that the embedding model reads. */
+  embeddingMaxTokens: number;
   /** Milliseconds since the epoch. */
   now(): number;
 }
@@ -132,7 +134,10 @@ export async function planSync(deps: PlanSyncDeps, input: PlanSync): Promise<Syn
     copied: fromAndTo(copies),
     missing: missing.map(({ path }) => path),
     skipped,
-    estimate: estimateIndexing(wanted, deps.embeddingPriceMicrousd),
+    estimate: estimateIndexing(wanted, {
+      priceMicrousd: deps.embeddingPriceMicrousd,
+      modelMaxTokens: deps.embeddingMaxTokens,
+    }),
     expiresAt: sync.expiresAt,
   };
 }
