@@ -298,7 +298,8 @@ describe("POST /v1/syncs/{id}/commit", () => {
     expect([chunks, vectors]).toEqual([5, 5]);
     // Each has an object of its own, so that either may go.
     expect((await env.BLOBS.list({ prefix: `ws/${id}/blobs/` })).objects).toHaveLength(5);
-    await call("DELETE", "/v1/files?path=src/a.ts", { key });
+    const gone = await call("POST", "/v1/files/delete", { key, body: { path: "src/a.ts" } });
+    expect(gone.status).toBe(200);
     expect(await (await call("GET", "/v1/files/content?path=src/copy.ts", { key })).text()).toBe(a);
     const state = await (await call("GET", `/v1/syncs/${planned.id}`, { key })).json();
     expect(state).toMatchObject({ upload_count: 0, copied_count: 2, renamed_count: 1, waiting: [] });
