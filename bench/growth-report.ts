@@ -56,6 +56,7 @@ export function plot(all: readonly Growth[]): string {
   const decades = Array.from({ length: DECADES.to - DECADES.from + 1 }, (_, i) => 10 ** (DECADES.from + i));
   return [
     '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 540 390" font-family="sans-serif" font-size="12">',
+    "<title>Seconds over files, both logarithmic</title>",
     '<rect width="540" height="390" fill="white"/>',
     '<path d="M70 80V340H510" fill="none" stroke="black"/>',
     ...all.map(

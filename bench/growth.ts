@@ -11,7 +11,7 @@ import { replaySettings, startReplayEmbedder } from "./replay-embedder.ts";
 import type { SourceFile } from "./sources.ts";
 
 /**
- * `node bench/growth.ts [--sizes 100,1000,10000] [--plot docs/growth.svg]`: time to index a tree into an empty
+ * `node bench/growth.ts [--sizes 100,1000,10000] [--plot docs/images/growth.svg]`: time to index a tree into an empty
  * workspace, to find it unchanged, and to search it, as it grows. The embedding server replays, so the model's time is
  * in none of them. Prints a table; 10,000 files take minutes.
  */

@@ -4,13 +4,13 @@ import type { AddressInfo } from "node:net";
 
 const DIMENSIONS = 384;
 
-/** Settings of a stack that embeds by it. */
-export function replaySettings(url: string): Record<string, string> {
+/** Settings of a stack that embeds by it. @param dimensions those that it was started with. */
+export function replaySettings(url: string, dimensions = DIMENSIONS): Record<string, string> {
   return {
     OPENAI_BASE_URL: url,
     OPENAI_API_KEY: "replay",
     EMBEDDING_MODEL: "replay",
-    EMBEDDING_DIMENSIONS: String(DIMENSIONS),
+    EMBEDDING_DIMENSIONS: String(dimensions),
     EMBEDDING_MAX_TOKENS: "256",
   };
 }
@@ -18,9 +18,16 @@ export function replaySettings(url: string): Record<string, string> {
 /**
  * Answers `/v1/embeddings` at once with vectors derived from the text's hash, so that a measurement of
  * indexing leaves the model's time out. The vectors mean nothing; they are as large as real ones.
- * @param queriesTo a real embedding server, which then answers requests of one text: those of searches.
+ * @param options `queriesTo`: a real embedding server, which then answers requests of one text: those of searches;
+ * `dimensions`: numbers of a vector.
  */
-export async function startReplayEmbedder(queriesTo?: string): Promise<{ url: string; stop(): void }> {
+export async function startReplayEmbedder({
+  queriesTo,
+  dimensions = DIMENSIONS,
+}: {
+  queriesTo?: string;
+  dimensions?: number;
+} = {}): Promise<{ url: string; stop(): void }> {
   const server: Server = createServer((request, response) => {
     // A caller that is gone waits for no answer.
     answer(request, response).catch(() => response.destroy());
@@ -48,7 +55,11 @@ export async function startReplayEmbedder(queriesTo?: string): Promise<{ url: st
       JSON.stringify({
         object: "list",
         model,
-        data: texts.map((text, index) => ({ object: "embedding", index, embedding: vectorOf(text) })),
+        data: texts.map((text, index) => ({
+          object: "embedding",
+          index,
+          embedding: vectorOf(text, dimensions),
+        })),
         usage: { prompt_tokens: texts.length, total_tokens: texts.length },
       }),
     );
@@ -63,12 +74,12 @@ export async function startReplayEmbedder(queriesTo?: string): Promise<{ url: st
   };
 }
 
-/** 384 little-endian floats in base64, of length 1. */
-function vectorOf(text: string): string {
-  const floats = new Float32Array(DIMENSIONS);
+/** Little-endian floats in base64, of length 1. */
+function vectorOf(text: string, dimensions: number): string {
+  const floats = new Float32Array(dimensions);
   let seed = createHash("sha256").update(text).digest().readUInt32LE(0) || 1;
   let squares = 0;
-  for (let i = 0; i < DIMENSIONS; i++) {
+  for (let i = 0; i < dimensions; i++) {
     // xorshift32 (Marsaglia, 2003)
     seed ^= seed << 13;
     seed ^= seed >>> 17;
@@ -78,6 +89,6 @@ function vectorOf(text: string): string {
     squares += value * value;
   }
   const norm = Math.sqrt(squares);
-  for (let i = 0; i < DIMENSIONS; i++) floats[i] = (floats[i] ?? 0) / norm;
+  for (let i = 0; i < dimensions; i++) floats[i] = (floats[i] ?? 0) / norm;
   return Buffer.from(floats.buffer).toString("base64");
 }

@@ -33,7 +33,7 @@ export async function measureSearchSizes(
   const launch = { state, verbose: false, register: (child: Child) => children.push(child) };
   const embedder = await startEmbedder(launch);
   await embedder.ready;
-  const replay = await startReplayEmbedder(embedder.url);
+  const replay = await startReplayEmbedder({ queriesTo: embedder.url });
   const stack = await startStack({
     stateFolder: kept ?? join(folder, "sizes"),
     port: 0,

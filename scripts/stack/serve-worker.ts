@@ -16,6 +16,7 @@ const { values } = parseArgs({
     port: { type: "string", default: "8000" },
     https: { type: "boolean", default: false },
     watch: { type: "boolean", default: false },
+    "inspector-port": { type: "string", default: "" },
   },
 });
 
@@ -38,6 +39,7 @@ class Environment extends DevEnv {
   }
 }
 
+const inspectorPort = values["inspector-port"];
 const environment = new Environment();
 environment.on("buildFailed", () => fail("The Worker could not be built."));
 environment.on("error", (error: { message?: string; reason?: string; cause?: { message?: string } }) =>
@@ -52,7 +54,7 @@ const worker = await environment.startWorker({
   dev: {
     persist: values["persist-to"],
     server: { hostname: values.ip, port: Number(values.port), secure: values.https },
-    inspector: false,
+    inspector: inspectorPort === "" ? false : { hostname: "127.0.0.1", port: Number(inspectorPort) },
     watch: values.watch,
     logLevel: "log",
   },

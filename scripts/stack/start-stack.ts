@@ -22,6 +22,8 @@ export interface StackOptions {
   https?: boolean;
   /** Rebuilds the Worker when its sources change; what waits in its queues is then lost until the next cron run. */
   watch?: boolean;
+  /** Where V8's inspector of the Worker listens, on loopback; nowhere where left out. For measurements. */
+  inspectorPort?: number;
   /** Copies the logs of all processes to this one's output. */
   verbose?: boolean;
   /** Called as each part comes up. */
@@ -110,6 +112,7 @@ async function bringUp(launch: Launch, options: StackOptions): Promise<Omit<Stac
     settings,
     https: options.https ?? false,
     watch: options.watch ?? false,
+    inspectorPort: options.inspectorPort ?? null,
   });
   const [worker] = await Promise.all([starting, upstreams]);
   progress("the Worker is up");

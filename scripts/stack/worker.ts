@@ -19,6 +19,8 @@ export interface WorkerOptions {
   https: boolean;
   /** Rebuild when the sources change. */
   watch: boolean;
+  /** Where V8's inspector listens, on loopback; null: nowhere. */
+  inspectorPort: number | null;
 }
 
 /**
@@ -57,6 +59,7 @@ function launchWrangler(launch: Launch, options: WorkerOptions, envFile: string,
       ...["--ip", options.host, "--port", String(port)],
       ...(options.https ? ["--https"] : []),
       ...(options.watch ? ["--watch"] : []),
+      ...(options.inspectorPort === null ? [] : ["--inspector-port", String(options.inspectorPort)]),
     ],
     env: wranglerEnvironment(launch.state),
     launch,
