@@ -9,6 +9,11 @@
  */
 export type Wildmatch = (name: string) => boolean;
 
+/** Steps that were taken so far, one for each character looked at: for callers who bound them. */
+export interface Work {
+  steps: number;
+}
+
 type CodeTest = (code: number) => boolean;
 /** One character's test, a literal's code, or any run. */
 type Token = number | CodeTest | "*";
@@ -16,14 +21,14 @@ type Token = number | CodeTest | "*";
 type Segment = "**" | Token[];
 
 /** Null for what git takes to match nothing: an open `[`, an unknown class, a last `\`. */
-export function compileWildmatch(pattern: string): Wildmatch | null {
+export function compileWildmatch(pattern: string, work: Work = { steps: 0 }): Wildmatch | null {
   const segments = segmentsOf(pattern);
   if (segments === null) return null;
   const [first] = segments;
   if (segments.length === 1 && first !== undefined && first !== "**") {
-    return (name) => !name.includes("/") && matchesSegment(first, name);
+    return (name) => !name.includes("/") && matchesSegment(first, name, work);
   }
-  return (name) => matchesSegments(segments, name.split("/"));
+  return (name) => matchesSegments(segments, name.split("/"), work);
 }
 
 /** Characters with a meaning of their own: a pattern without them is a plain name. */
@@ -83,7 +88,7 @@ function segmentsOf(pattern: string): Segment[] | null {
 }
 
 /** Greedy, back to the last `**` alone: what an earlier one could take more, the last one can take as well. */
-function matchesSegments(segments: readonly Segment[], names: readonly string[]): boolean {
+function matchesSegments(segments: readonly Segment[], names: readonly string[], work: Work): boolean {
   let s = 0;
   let n = 0;
   let star = -1;
@@ -95,7 +100,7 @@ function matchesSegments(segments: readonly Segment[], names: readonly string[])
       if (s + 1 === segments.length) return true;
       star = s++;
       taken = n;
-    } else if (segment !== undefined && matchesSegment(segment, names[n] as string)) {
+    } else if (segment !== undefined && matchesSegment(segment, names[n] as string, work)) {
       s++;
       n++;
     } else if (star >= 0) {
@@ -107,12 +112,13 @@ function matchesSegments(segments: readonly Segment[], names: readonly string[])
 }
 
 /** The same within a segment, back to the last `*`. */
-function matchesSegment(tokens: readonly Token[], name: string): boolean {
+function matchesSegment(tokens: readonly Token[], name: string, work: Work): boolean {
   let t = 0;
   let i = 0;
   let star = -1;
   let taken = 0;
   while (i < name.length) {
+    work.steps++;
     const token = tokens[t];
     const code = name.codePointAt(i) ?? 0;
     if (token === "*") {

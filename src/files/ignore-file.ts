@@ -1,4 +1,4 @@
-import { compileWildmatch, hasWildcard, utf8Units, type Wildmatch } from "../core/wildmatch.ts";
+import { compileWildmatch, hasWildcard, utf8Units, type Wildmatch, type Work } from "../core/wildmatch.ts";
 
 /** A line of an ignore file that matched. */
 export interface IgnoreLine {
@@ -26,8 +26,9 @@ export class IgnoreFile {
   readonly #byExtension = new Map<string, Rule[]>();
   readonly #others: Rule[] = [];
 
-  constructor(text: string) {
-    const rules = linesOf(text).flatMap((line, i) => parseLine(line, i + 1));
+  /** @param work counts what its wildcards cost. */
+  constructor(text: string, work: Work) {
+    const rules = linesOf(text).flatMap((line, i) => parseLine(line, i + 1, work));
     this.size = rules.length;
     for (const rule of rules) {
       if ("name" in rule) add(this.#byName, rule.name, rule);
@@ -71,7 +72,7 @@ function linesOf(text: string): string[] {
 
 type Parsed = Rule | (Rule & { name: string }) | (Rule & { extension: string });
 
-function parseLine(raw: string, line: number): Parsed[] {
+function parseLine(raw: string, line: number, work: Work): Parsed[] {
   if (raw.startsWith("#")) return [];
   let pattern = withoutTrailingSpaces(raw);
   const shown = pattern;
@@ -90,7 +91,7 @@ function parseLine(raw: string, line: number): Parsed[] {
   if (basename && /^\*\.[^*?[\\.]+$/.test(pattern)) {
     return [{ ...rule, extension: pattern.slice(1), matches: (name) => name.endsWith(pattern.slice(1)) }];
   }
-  const matches = compilePattern(pattern);
+  const matches = compilePattern(pattern, work);
   return matches === null ? [] : [{ ...rule, matches }];
 }
 
@@ -98,10 +99,10 @@ function parseLine(raw: string, line: number): Parsed[] {
  * What stands before the first wildcard is compared as it is, and the rest is matched by itself: so `foo**` and
  * `/bar` after it reach into folders, as they do in git.
  */
-function compilePattern(pattern: string): Wildmatch | null {
+function compilePattern(pattern: string, work: Work): Wildmatch | null {
   const at = pattern.search(/[*?[\\]/);
   const prefix = pattern.slice(0, at);
-  const rest = compileWildmatch(pattern.slice(at));
+  const rest = compileWildmatch(pattern.slice(at), work);
   if (rest === null || prefix === "") return rest;
   return (name) => name.startsWith(prefix) && rest(name.slice(prefix.length));
 }

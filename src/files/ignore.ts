@@ -1,4 +1,5 @@
-import { utf8Units } from "../core/wildmatch.ts";
+import { DevFlowError } from "../core/errors.ts";
+import { utf8Units, type Work } from "../core/wildmatch.ts";
 import { DEFAULT_GENERATED, DEFAULT_IGNORED } from "./default-ignores.ts";
 import { IgnoreFile } from "./ignore-file.ts";
 
@@ -14,6 +15,11 @@ export const IGNORE_FILE_NAMES = [".gitignore", ".devflowignore"] as const;
 export const MAX_IGNORE_FILE_BYTES = 64 * 1024;
 /** Patterns of all ignore files together: each file of an upload may have to be compared with all of them. */
 export const MAX_IGNORE_PATTERNS = 5_000;
+/**
+ * Steps of wildcards over all files of a tree: some seconds. A hundred thousand files by fifty patterns that match
+ * nothing take a fortieth of it; patterns that are made to take long, all of it with a few hundred files.
+ */
+const MAX_IGNORE_STEPS = 1_000_000_000;
 
 const MAX_REMEMBERED_FOLDERS = 10_000;
 
@@ -41,6 +47,8 @@ export interface IgnoreOptions {
    * such as `vendor/ours` means it. False switches them off.
    */
   defaults: { root: string | null } | false;
+  /** Default: `MAX_IGNORE_STEPS`. */
+  maxSteps?: number;
 }
 
 /**
@@ -52,15 +60,18 @@ export class IgnoreRules {
   readonly #defaults: Layer[];
   readonly #files = new Map<string, Layer>();
   readonly #folders = new Map<string, IgnoreVerdict | null>();
+  readonly #work: Work = { steps: 0 };
+  readonly #maxSteps: number;
   #patterns = 0;
 
-  constructor({ defaults }: IgnoreOptions) {
+  constructor({ defaults, maxSteps = MAX_IGNORE_STEPS }: IgnoreOptions) {
+    this.#maxSteps = maxSteps;
     const base = defaults === false || defaults.root === null ? "" : `${defaults.root}/`;
     const layer = (reason: Layer["reason"], text: string): Layer => ({
       base,
       source: null,
       reason,
-      rules: new IgnoreFile(text),
+      rules: new IgnoreFile(text, this.#work),
     });
     this.#defaults =
       defaults === false ? [] : [layer("ignored", DEFAULT_IGNORED), layer("generated", DEFAULT_GENERATED)];
@@ -71,7 +82,7 @@ export class IgnoreRules {
    * @returns false where it is not read: it would go past `MAX_IGNORE_PATTERNS`.
    */
   add(path: string, text: string): boolean {
-    const rules = new IgnoreFile(text);
+    const rules = new IgnoreFile(text, this.#work);
     const patterns = this.#patterns + rules.size - (this.#files.get(path)?.rules.size ?? 0);
     if (patterns > MAX_IGNORE_PATTERNS) return false;
     this.#patterns = patterns;
@@ -83,7 +94,7 @@ export class IgnoreRules {
 
   /**
    * Why the file is left out, or null. Ignore files themselves never are, unless a folder above them is: they are the
-   * rules of the next upload.
+   * rules of the next upload. Errors: `unsupported_pattern` where the patterns take too long.
    */
   check(path: string): IgnoreVerdict | null {
     return this.#folder(parentOf(path)) ?? (isIgnoreFile(path) ? null : this.#decide(path, false));
@@ -110,29 +121,37 @@ export class IgnoreRules {
     for (const name of [".devflowignore", ".gitignore"]) {
       for (const parent of parents) {
         const layer = this.#files.get(parent + name);
-        const verdict = layer === undefined ? undefined : ask(layer, path, folder);
+        const verdict = layer === undefined ? undefined : this.#ask(layer, path, folder);
         if (verdict !== undefined) return verdict;
       }
     }
     for (const layer of this.#defaults) {
-      const verdict = path.startsWith(layer.base) ? ask(layer, path, folder) : undefined;
+      const verdict = path.startsWith(layer.base) ? this.#ask(layer, path, folder) : undefined;
       if (verdict !== undefined) return verdict;
     }
     return null;
   }
+
+  /** Undefined: it says nothing. Null: it takes the file. */
+  #ask(layer: Layer, path: string, folder: boolean): IgnoreVerdict | null | undefined {
+    const line = layer.rules.match(utf8Units(path.slice(layer.base.length)), folder);
+    if (this.#work.steps > this.#maxSteps) throw tooLong();
+    if (line === null) return undefined;
+    if (line.negated) return null;
+    const { reason, source } = layer;
+    const message =
+      source === null
+        ? `Left out by default (${line.pattern}); use_default_ignores=false takes it.`
+        : `Left out by ${source}, line ${line.line} (${line.pattern}).`;
+    return { reason, message };
+  }
 }
 
-/** Undefined: it says nothing. Null: it takes the file. */
-function ask(layer: Layer, path: string, folder: boolean): IgnoreVerdict | null | undefined {
-  const line = layer.rules.match(utf8Units(path.slice(layer.base.length)), folder);
-  if (line === null) return undefined;
-  if (line.negated) return null;
-  const { reason, source } = layer;
-  const message =
-    source === null
-      ? `Left out by default (${line.pattern}); use_default_ignores=false takes it.`
-      : `Left out by ${source}, line ${line.line} (${line.pattern}).`;
-  return { reason, message };
+function tooLong(): DevFlowError {
+  return new DevFlowError(
+    "unsupported_pattern",
+    "The patterns of the ignore files take too long to follow: shorten those that have many wildcards.",
+  );
 }
 
 function parentOf(path: string): string {

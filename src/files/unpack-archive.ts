@@ -1,4 +1,4 @@
-import { DevFlowError } from "../core/errors.ts";
+import { DevFlowError, type ErrorCode } from "../core/errors.ts";
 import { insertGarbage } from "../db/blob-garbage.ts";
 import {
   advanceJob,
@@ -182,11 +182,14 @@ async function acceptGroup(
   return true;
 }
 
+/** Refusals of what was sent, or of more than may be stored. */
+const LASTING: ReadonlySet<ErrorCode> = new Set(["quota_exceeded", "unsupported_pattern"]);
+
 /** What a client is told of a failure that another delivery would meet again; null for all others. */
 function reasonOf(error: unknown): string | null {
   if (error instanceof ArchiveError) return error.message;
-  const quota = error instanceof DevFlowError && error.code === "quota_exceeded";
-  return quota ? error.message : null;
+  const lasting = error instanceof DevFlowError && LASTING.has(error.code);
+  return lasting ? error.message : null;
 }
 
 /** A retry of a job that was cancelled takes its archive back; where none comes, the cron deletes it hours later. */

@@ -254,6 +254,26 @@ describe("IgnoreRules", () => {
     expect(rules.add("b/.gitignore", "z\n")).toBe(true);
   });
 
+  it("refuses to follow patterns that are made to take long", () => {
+    const rules = new IgnoreRules({ defaults: false, maxSteps: 20_000_000 });
+    rules.add(".gitignore", `*${"a".repeat(500)}b\n`.repeat(60));
+    const ask = () => {
+      for (let i = 0; i < 20; i++) rules.check(`${"a".repeat(1000)}${i}`);
+    };
+    expect(ask).toThrow(expect.objectContaining({ code: "unsupported_pattern" }));
+  });
+
+  it("takes a hundredth of the steps that it may for ten thousand files of an ordinary tree", () => {
+    const rules = new IgnoreRules({ defaults: { root: null }, maxSteps: 10_000_000 });
+    rules.add(
+      ".gitignore",
+      "*.py[cod]\n*.so\ncmake-build-*/\n.idea/**/tasks.xml\n**/*.tmp.*\nlogs/*-debug.log\n",
+    );
+    for (let i = 0; i < 10_000; i++) {
+      expect(rules.check(`packages/package-${i % 100}/src/components/component-${i}.tsx`)).toBeNull();
+    }
+  });
+
   it("takes its time from the lengths alone, whatever the pattern", () => {
     const hostile = ["**/a/*/".repeat(12), "*[a-b]*?a".repeat(12), "*a".repeat(40), "**/".repeat(60)];
     for (const pattern of hostile) {
