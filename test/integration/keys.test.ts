@@ -356,9 +356,12 @@ describe("rotation by a key with lower limits", () => {
 });
 
 describe("names", () => {
-  it.each(["a\nb", "a\u0000", "\ud800"])("refuse %j", async (name) => {
-    const { key } = await newWorkspace();
-    const response = await call("POST", "/v1/keys", { key, body: { name, scopes: ["search"] } });
-    expect(response.status).toBe(400);
-  });
+  it.each(["a\nb", "a\u0000", "\ud800", "a\u2028b", "a\u2029b", "a\u202eb", "a\u2066b"])(
+    "refuse %j",
+    async (name) => {
+      const { key } = await newWorkspace();
+      const response = await call("POST", "/v1/keys", { key, body: { name, scopes: ["search"] } });
+      expect(response.status).toBe(400);
+    },
+  );
 });

@@ -18,13 +18,16 @@ function limitsOf<T extends z.ZodType>(value: T) {
   return z.strictObject(shape as Record<OperationPolicy, z.ZodOptional<T>>);
 }
 
-/** For people to read: nothing in it may pretend to be a line of its own, or be half a character. */
+/** For people to read: nothing in it may pretend to be a line of its own, turn what is around it, or be half a character. */
 export const NameSchema = z
   .string()
   .trim()
   .min(1)
   .max(100)
-  .refine((text) => text.isWellFormed() && !/\p{Cc}/u.test(text), "Control characters are not allowed.");
+  .refine(
+    (text) => text.isWellFormed() && !/[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]/u.test(text),
+    "Control characters are not allowed.",
+  );
 
 /** In our order, without doubles. */
 export const ScopesSchema = z
