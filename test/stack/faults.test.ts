@@ -8,12 +8,11 @@ import { Client, type Job } from "../../bench/client.ts";
 import { startReplayEmbedder } from "../../bench/replay-embedder.ts";
 import type { Server } from "../../scripts/stack/child.ts";
 import { startChroma } from "../../scripts/stack/chroma.ts";
-import { listProcesses } from "../../scripts/stack/processes.ts";
 import { type Stack, startStack } from "../../scripts/stack/start-stack.ts";
 import { openState } from "../../scripts/stack/state.ts";
 import { type Fault, type FaultProxy, startFaultProxy } from "../support/fault-proxy.ts";
 import { readDerived, violations } from "../support/invariants.ts";
-import { killAll } from "./running.ts";
+import { killWorker } from "./running.ts";
 
 /** Kills of the Worker while it indexes 500 files. */
 const KILLS = Number(process.env["DEVFLOW_KILLS"] ?? 20);
@@ -141,17 +140,6 @@ async function collectionOf(workspaceId: string): Promise<string> {
   return found.id;
 }
 
-/** wrangler and workerd, which are a process group of their own. */
-function killWorker(): void {
-  const all = listProcesses();
-  const leader = all.find(
-    ({ pid, group, command }) =>
-      pid === group && command.includes("serve-worker.ts") && command.includes(stateFolder()),
-  );
-  if (leader === undefined) throw new Error("the Worker has no process group of its own");
-  killAll(all.filter(({ group }) => group === leader.pid));
-}
-
 /** As if the notes of vectors were an hour old, so that the cron may take them. The Worker must be stopped. */
 function ageNotes(): void {
   for (const file of globSync(join(stateFolder(), "cloudflare/v3/do/*WorkspaceIndex/*.sqlite"))) {
@@ -225,7 +213,7 @@ describe("a Worker that is killed", () => {
         const moment = Math.round(random() * KILL_WITHIN_MS);
         moments.push(moment);
         await setTimeout(moment);
-        killWorker();
+        killWorker(stateFolder());
         await stack.stop();
         stack = await start();
         // What the local stack does when it starts: its queues live in memory.

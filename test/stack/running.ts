@@ -106,6 +106,17 @@ export function killAll(processes: readonly ProcessEntry[]): void {
   }
 }
 
+/** As by `kill -9`: wrangler and workerd of the stack in the folder, which are a process group of their own. */
+export function killWorker(stateFolder: string): void {
+  const all = listProcesses();
+  const leader = all.find(
+    ({ pid, group, command }) =>
+      pid === group && command.includes("serve-worker.ts") && command.includes(stateFolder),
+  );
+  if (leader === undefined) throw new Error("the Worker has no process group of its own");
+  killAll(all.filter(({ group }) => group === leader.pid));
+}
+
 /** vitest's own variables, such as NODE_ENV=test, are none of the stack's business. */
 function withoutVitest(environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   return Object.fromEntries(

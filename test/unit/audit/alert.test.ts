@@ -46,6 +46,30 @@ describe("sendAlert", () => {
     expect(() => new Webhook(SECRET).verify(`${body} `, init.headers as Record<string, string>)).toThrow();
   });
 
+  it("is taken by a receiver of both secrets throughout a rotation, and by one of the new alone after it", async () => {
+    const fresh = `whsec_${Buffer.from("fedcba9876543210fedcba9876543210").toString("base64")}`;
+    /** Whether a receiver that knows the secrets takes what is signed with the one. */
+    const taken = async (signedWith: string, known: string[]) => {
+      const { deps, calls } = receiver(200);
+      await sendAlert({ ...deps, secret: new Secret(signedWith) }, event);
+      const { body, headers } = calls[0]?.init ?? {};
+      return known.some((one) => {
+        try {
+          new Webhook(one).verify(String(body), headers as Record<string, string>);
+          return true;
+        } catch {
+          return false;
+        }
+      });
+    };
+    // As docs/runbook.md orders it: the receiver first, the Worker second, the old secret away last.
+    expect(await taken(SECRET, [SECRET])).toBe(true);
+    expect(await taken(SECRET, [SECRET, fresh])).toBe(true);
+    expect(await taken(fresh, [SECRET, fresh])).toBe(true);
+    expect(await taken(fresh, [fresh])).toBe(true);
+    expect([await taken(fresh, [SECRET]), await taken(SECRET, [fresh])]).toEqual([false, false]);
+  });
+
   it("tries four times with pauses that vary, under one id", async () => {
     const { deps, calls, pauses } = receiver(500, 0, 302, 204);
     await sendAlert(deps, event);
