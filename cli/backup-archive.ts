@@ -3,8 +3,6 @@ import { existsSync } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import { Decrypter } from "age-encryption";
 import {
-  addCounts,
-  emptyCounts,
   FORMAT_VERSION,
   HEADER_NAME,
   layout,
@@ -16,7 +14,8 @@ import {
   partName,
   sizeOf,
 } from "../src/backup/archive-format.ts";
-import { completeManifest, completePart } from "./complete-backup.ts";
+import { type CompletedPart, completeManifest, completePart } from "./complete-backup.ts";
+import type { Deletions } from "./deletions.ts";
 import { CliError } from "./failure.ts";
 
 const BLOCK = 512;
@@ -25,8 +24,9 @@ const MAX_MANIFEST_BYTES = 32 * 1024 * 1024;
 
 /** A backup that is known to be whole, whose parts can be decrypted. */
 export interface BackupFile extends AsyncDisposable {
-  /** Of a backup without references: what it referred to is in the parts. */
+  /** Of a backup without references: what it referred to is in the parts, and what was deleted since is not. */
   manifest: Manifest;
+  leftOut: CompletedPart["leftOut"];
   /** The tar within a part: about 16 MiB. */
   part(part: Part): Promise<Uint8Array<ArrayBuffer>>;
 }
@@ -39,37 +39,49 @@ interface Archive extends AsyncDisposable {
 
 /**
  * Opens an archive and those that it refers to, and checks every byte of them, and that the identity opens every part.
- * @param pathOf where the archive of another backup is.
  * Errors: `CliError` for a file that is missing, foreign, damaged, cut off, or encrypted to somebody else.
  */
 export async function openBackupFile(
   path: string,
-  identity: string,
-  pathOf: (backup: string) => string,
+  source: {
+    identity: string;
+    /** Where the archive of another backup is. */
+    pathOf(backup: string): string;
+    /** What was deleted since the time (milliseconds), which is left out. */
+    deletionsSince(since: number): Deletions;
+  },
   onPart: (part: number, of: number) => void,
 ): Promise<BackupFile> {
+  const { identity, pathOf } = source;
   await using handles = new AsyncDisposableStack();
   const first = handles.use(await openArchive(path, identity));
-  const further = await openFurther(first.manifest.refers_to ?? [], pathOf, identity);
+  const { header, parts, refers_to: refersTo = [] } = first.manifest;
+  const further = await openFurther(refersTo, pathOf, identity);
   for (const one of further.values()) handles.use(one);
   const archives = new Map([...further].map(([id, one]) => [id, one.part]));
-  const whole = async (one: Part) => {
+  const deletions = source.deletionsSince(Date.parse(header.created_at));
+  const whole = async (one: Part): Promise<CompletedPart> => {
     const plain = await first.part(one.part);
-    if (one.counts.referred === undefined) return { plain, blobs: 0, blobBytes: 0 };
-    return await completePart(plain, archives);
+    // As it stands in the archive, it goes as it is.
+    if (deletions.empty && one.counts.referred === undefined) {
+      return { plain, counts: one.counts, leftOut: { files: 0, workspaces: 0 } };
+    }
+    return await completePart(plain, archives, deletions);
   };
-  const parts: Part[] = [];
-  for (const one of first.manifest.parts) {
-    const { plain, blobs, blobBytes } = await whole(one);
-    const { referred: _, ...counts } = addCounts(one.counts, { ...emptyCounts(), blobs, blobBytes });
-    parts.push({ ...one, plain_bytes: plain.length, plain_sha256: sha256(plain), counts });
-    onPart(one.part, first.manifest.parts.length);
+  const leftOut = { files: 0, workspaces: 0 };
+  const completed: Part[] = [];
+  for (const one of parts) {
+    const { plain, counts, leftOut: here } = await whole(one);
+    leftOut.files += here.files;
+    leftOut.workspaces += here.workspaces;
+    completed.push({ ...one, plain_bytes: plain.length, plain_sha256: sha256(plain), counts });
+    onPart(one.part, parts.length);
   }
   const files = handles.move();
   return {
-    manifest:
-      first.manifest.refers_to === undefined ? first.manifest : completeManifest(first.manifest, parts),
-    part: async (one) => (await whole(first.manifest.parts[one.part - 1] ?? one)).plain,
+    manifest: completeManifest(first.manifest, completed),
+    leftOut,
+    part: async (one) => (await whole(parts[one.part - 1] ?? one)).plain,
     [Symbol.asyncDispose]: () => files.disposeAsync(),
   };
 }

@@ -183,6 +183,9 @@ export class DevFlowClient {
       headers: from > 0 ? { range: `bytes=${from}-` } : {},
       signal,
     });
+  /** Lines of JSON: what was deleted since, and until when that is known. */
+  deletions = (since?: string, signal?: Signal) =>
+    this.transport.send("GET", "/v1/deletions", { query: { since }, signal });
   /** @param manifest of the archive, as it is. Sent again, it gives the same restore. */
   openRestore = (manifest: unknown, signal?: Signal) =>
     this.#post<Restore>("/v1/restores", manifest, signal, true);

@@ -1,5 +1,6 @@
 import { pruneEvents } from "./audit/prune.ts";
 import { pruneUsage } from "./audit/usage-report.ts";
+import { noteDeletions } from "./backup/deletions.ts";
 import { forgetRestores } from "./backup/restore.ts";
 import { nightlyBackup, retireBackups } from "./backup/schedule.ts";
 import { finishDeletions } from "./files/finish-deletions.ts";
@@ -23,6 +24,7 @@ const TASKS: readonly { name: string; run(services: Services, cron: string): Pro
   { name: "forget syncs", run: forgetSyncs },
   { name: "settle vectors", run: settleVectors },
   { name: "move to another embedding model", run: moveModels },
+  { name: "note deletions", run: noteDeletions },
   { name: "nightly backup", run: nightlyBackup },
   { name: "retire backups", run: retireBackups },
   { name: "forget restores", run: forgetRestores },

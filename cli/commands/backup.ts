@@ -10,6 +10,7 @@ import type { DevFlowClient } from "../../client/client.ts";
 import type { Job } from "../../client/types.ts";
 import { backupOf, openBackupFile } from "../backup-archive.ts";
 import type { Context, GlobalOptions } from "../context.ts";
+import { Deletions } from "../deletions.ts";
 import { CliError } from "../failure.ts";
 import { bytes, count, table } from "../format.ts";
 import { startProgress } from "../progress.ts";
@@ -81,22 +82,35 @@ export function registerBackup(program: Command, context: Context): void {
       context.print(await download(context, client, id, file ?? `${id}.tar`));
     });
   backup
+    .command("deletions")
+    .description("what was deleted in the last 31 days, for `devflow backup restore --deletions`")
+    .option("--since <time>", "since then (ISO 8601), for one when a backup began")
+    .addHelpText("after", "\nExamples:\n  devflow backup deletions > deletions.jsonl")
+    .action(async (_: unknown, command: Command) => {
+      const options = command.optsWithGlobals<GlobalOptions & { since?: string }>();
+      const response = await context.client(options).deletions(options.since, context.signal);
+      context.print((await response.text()).trimEnd());
+    });
+  backup
     .command("restore")
     .description("decrypt a backup here, and restore it into an empty deployment")
     .argument("<file>")
     .requiredOption("--identity <file>", "file with the age identity; it stays on this machine")
+    .option("--deletions <file>", "what was deleted since, by `devflow backup deletions`: it is left out")
     .option("--with <file...>", "archives that it refers to; those not named are <id>.tar beside FILE")
     .addHelpText(
       "after",
       "\nThe deployment needs RESTORE_ENABLED=true. Run it again where it was interrupted: it goes on.\n\nExamples:\n  devflow backup restore bak_….tar --identity identity.txt",
     )
     .action(async (file: string, _: unknown, command: Command) => {
-      const options = command.optsWithGlobals<GlobalOptions & { identity: string; with?: string[] }>();
+      const options = command.optsWithGlobals<GlobalOptions & RestoreOptions>();
       const identity = await readFile(options.identity, "utf8").catch(() => {
         throw new CliError(`The identity ${options.identity} cannot be read.`);
       });
       const pathOf = await placeOfArchives(file, options.with ?? []);
-      const { id, job } = await restore(context, context.client(options), { file, identity, pathOf });
+      const deletionsSince = await deletionsOf(context, options.deletions);
+      const source = { file, identity, pathOf, deletionsSince };
+      const { id, job } = await restore(context, context.client(options), source);
       if (options.json) return context.print(JSON.stringify(job, null, 2));
       context.note(`Restored ${job.receipt?.["files"]} files of ${job.receipt?.["workspaces"]} workspaces.`);
       context.note(`API keys open nothing yet: devflow backup enable-keys ${id}`);
@@ -152,6 +166,10 @@ async function restore(
 ): Promise<{ id: string; job: Job }> {
   // All is read and decrypted once before anything is sent: what is damaged is refused here.
   await using file = await verified(context, source);
+  const { files, workspaces } = file.leftOut;
+  if (files + workspaces > 0) {
+    context.note(`Left out, as it was deleted since: ${files} files, ${workspaces} whole workspaces.`);
+  }
   const { manifest } = file;
   const opened = await client.openRestore(manifest, context.signal);
   const there = new Set(opened.received);
@@ -170,11 +188,36 @@ async function restore(
   return { id: opened.id, job: await followed(context, client, job) };
 }
 
+interface RestoreOptions {
+  identity: string;
+  deletions?: string;
+  with?: string[];
+}
+
 interface Source {
   file: string;
   identity: string;
-  /** Where the archive of another backup is. */
   pathOf(backup: string): string;
+  deletionsSince(since: number): Deletions;
+}
+
+/** Says what is known of deletions, or that nothing is. Errors: `CliError` for a file that cannot be read. */
+async function deletionsOf(
+  context: Context,
+  path: string | undefined,
+): Promise<(since: number) => Deletions> {
+  const text =
+    path === undefined
+      ? ""
+      : await readFile(path, "utf8").catch(() => {
+          throw new CliError(`The deletions ${path} cannot be read.`);
+        });
+  return (since) => {
+    const deletions = Deletions.parse(text, since);
+    const after = deletions.until ?? new Date(since).toISOString();
+    context.note(`What was deleted after ${after} comes back: no deletion after that is known.`);
+    return deletions;
+  };
 }
 
 /** Named archives by the backup that each is of; all others are beside the file. */
@@ -184,9 +227,9 @@ async function placeOfArchives(file: string, named: readonly string[]): Promise<
   return (backup) => places.get(backup) ?? join(dirname(file), `${backup}.tar`);
 }
 
-async function verified(context: Context, { file, identity, pathOf }: Source) {
+async function verified(context: Context, { file, ...source }: Source) {
   using progress = startProgress(context, "verify", 1, "parts");
-  return await openBackupFile(file, identity, pathOf, (part, of) => {
+  return await openBackupFile(file, source, (part, of) => {
     progress.total(of);
     progress.set(part);
   });

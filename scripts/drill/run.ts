@@ -48,6 +48,7 @@ export interface DrillReport {
 export async function runDrill(options: DrillOptions): Promise<DrillReport> {
   const { folder, say } = options;
   const identity = join(folder, "identity.txt");
+  const deletions = join(folder, "deletions.jsonl");
   const key = await generateX25519Identity();
   writeFileSync(identity, `${key}\n`, { mode: 0o600 });
   // As in the middle of a rotation: backups are encrypted to the old key and the new one.
@@ -73,8 +74,13 @@ export async function runDrill(options: DrillOptions): Promise<DrillReport> {
     secondsToBackUp = secondsSince(began);
     await uploadAll(first, options.files.slice(0, late));
     say(`indexed ${options.files.length} files`);
-    before = await observe(first.url, first.apiKey, options.queries);
     archive = await backUp(first, folder);
+    // Deleted after the backup: a restore is not to bring it back.
+    const [deleted] = options.files;
+    const user = new DevFlowClient({ url: first.url, key: first.apiKey });
+    await user.deleteFiles({ path: deleted?.path ?? "" });
+    writeFileSync(deletions, (await devflow(first, ["backup", "deletions"])).stdout);
+    before = await observe(first.url, first.apiKey, options.queries);
     say(`backed up: ${archive}, after ${earlier}`);
     const client = new DevFlowClient({ url: first.url, key: first.rootKey });
     referred = (await client.backup(basename(archive, ".tar"))).counts?.referred ?? 0;
@@ -94,8 +100,10 @@ export async function runDrill(options: DrillOptions): Promise<DrillReport> {
     const began = performance.now();
     const elsewhere = join(folder, "kept-elsewhere.tar");
     renameSync(earlier, elsewhere);
-    const args = ["backup", "restore", archive, "--identity", identity];
-    const restore = (await devflow(second, [...args, "--with", elsewhere])).stdout.trim();
+    const args = ["backup", "restore", archive, "--identity", identity, "--deletions", deletions];
+    const { stdout, stderr } = await devflow(second, [...args, "--with", elsewhere]);
+    const restore = stdout.trim();
+    ok(/deleted since: 1 files, 0 whole workspaces/.test(stderr), stderr);
     renameSync(elsewhere, earlier);
     const secondsToRestore = secondsSince(began);
     const client = new DevFlowClient({ url: second.url, key: first.apiKey });

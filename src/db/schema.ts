@@ -119,6 +119,7 @@ export const tombstones = sqliteTable(
   (t) => [
     primaryKey({ columns: [t.workspaceId, t.path] }),
     index("tombstones_open").on(t.deletedAt).where(sql`settled_at IS NULL`),
+    index("tombstones_deleted").on(t.deletedAt, t.workspaceId, t.path),
   ],
 );
 

@@ -4,6 +4,7 @@ import { Decrypter } from "age-encryption";
 import { unpackTar } from "modern-tar";
 import { describe, expect, it } from "vitest";
 import { continueBackup, failBackup, startBackup } from "../../src/backup/create.ts";
+import { noteDeletions, readDeletions } from "../../src/backup/deletions.ts";
 import { nightlyBackup, retireBackups } from "../../src/backup/schedule.ts";
 import { BACKED_UP, LEFT_OUT } from "../../src/db/backup-tables.ts";
 import type { Services } from "../../src/services.ts";
@@ -181,6 +182,46 @@ describe("a backup", () => {
     expect((await backedUp()).counts.referred).toBe(0);
     await retireBackups(deps);
     expect((await call("GET", `/v1/backups/${first.id}`, { key: ROOT_KEY })).status).toBe(404);
+  });
+
+  it("leaves a note of what was deleted since, which is read without the database", async () => {
+    const workspace = await filled();
+    const gone = await newWorkspace();
+    const deleted = await call("POST", "/v1/files/delete", {
+      key: workspace.key,
+      body: { path: "src/a.ts" },
+    });
+    expect(deleted.status).toBe(200);
+    await call("DELETE", `/v1/workspaces/${gone.id}`, { key: ROOT_KEY });
+    const read = async (since: string) =>
+      jsonl(
+        new Uint8Array(
+          await (await call("GET", `/v1/deletions?since=${since}`, { key: ROOT_KEY })).arrayBuffer(),
+        ),
+      );
+    const before = new Date(Date.now() - 60_000).toISOString();
+    const lines = await read(before);
+    expect(lines.at(-1)).toEqual({ until: expect.stringMatching(/Z$/) });
+    const ours = lines.filter(({ workspace_id }) => workspace_id === workspace.id);
+    expect(ours[0]).toMatchObject({ path: "src/a.ts", generation: expect.any(Number) });
+    expect(lines).toContainEqual(expect.objectContaining({ workspace_id: gone.id, path: null }));
+    expect(await read(new Date(Date.now() + 60_000).toISOString())).toHaveLength(1);
+
+    const real = services();
+    const broken = {
+      blobs: real.blobs,
+      log: real.log,
+      now: real.now,
+      get db(): never {
+        throw new Error("the database is gone");
+      },
+    };
+    const left = await new Response(readDeletions(broken, Date.parse(before))).text();
+    expect(left).toContain(workspace.id);
+    // No backup is as old as this: nothing needs the note any more.
+    const later = Date.now() + 32 * 86_400_000;
+    await noteDeletions({ db: real.db, blobs: real.blobs, now: () => later });
+    expect((await BLOBS.list({ prefix: "deletions/" })).objects).toEqual([]);
   });
 
   it("is given in ranges that make up the whole", async () => {

@@ -110,6 +110,7 @@ const CALLS: Record<string, (client: DevFlowClient) => Promise<unknown>> = {
   backups: (c) => c.backups({ limit: 1, cursor: "c" }),
   backup: (c) => c.backup("bak_1"),
   backupContent: (c) => c.backupContent("bak_1", 0),
+  deletions: (c) => c.deletions("2026-01-01T00:00:00Z"),
   openRestore: (c) => c.openRestore({}),
   putRestorePart: (c) => c.putRestorePart("res_1", 1, new Uint8Array(1), "AA=="),
   completeRestore: (c) => c.completeRestore("res_1"),

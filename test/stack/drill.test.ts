@@ -36,6 +36,10 @@ describe("a backup, restored into an empty stack", () => {
     expect(report.files).toBeGreaterThan(20);
   });
 
+  it("does not bring back what was deleted after the backup", () => {
+    expect(report.files).toBe(globSync("src/core/*.ts", { cwd: ROOT }).length - 1);
+  });
+
   it("is read from two archives: it refers to what the one before it holds", () => {
     expect(report.referred).toBeGreaterThan(report.files / 2);
     expect(report.referred).toBeLessThan(report.files);
@@ -61,7 +65,7 @@ describe("a backup, restored into an empty stack", () => {
       }
       expect(existsSync(join(out, "settings.json"))).toBe(true);
       expect(globSync("d1/files/*.jsonl", { cwd: out }).length).toBeGreaterThan(0);
-      expect(globSync("blobs/*/*", { cwd: out }).length).toBe(report.files);
+      expect(globSync("blobs/*/*", { cwd: out }).length).toBe(report.files + 1);
     },
   );
 });

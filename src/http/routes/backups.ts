@@ -1,5 +1,6 @@
 import { z } from "@hono/zod-openapi";
 import { startBackup } from "../../backup/create.ts";
+import { readDeletions } from "../../backup/deletions.ts";
 import { getBackup, openArchive, pageOfBackups } from "../../backup/view.ts";
 import { DevFlowError } from "../../core/errors.ts";
 import type { BackupRow } from "../../db/backups.ts";
@@ -125,6 +126,24 @@ export const backupRoutes = [
       };
       const body = archive.read(start, length, (work) => services.background(work));
       return new Response(body, { status: range === null ? 200 : 206, headers });
+    },
+  }),
+  defineRoute({
+    method: "get",
+    path: "/v1/deletions",
+    summary: "What was deleted, for a restore",
+    description:
+      "Lines of JSON: `{workspace_id, path, generation, deleted_at}`, a whole workspace where `path` is null, some twice; the last line is `{until}`. Kept for 31 days beside the database, and readable without it.",
+    tag: "Operations",
+    access: "root",
+    limit: "default",
+    query: z.strictObject({ since: z.iso.datetime().optional() }),
+    responses: { 200: { description: "The deletions.", contentType: "application/x-ndjson" } },
+    async handle(c, { query }) {
+      const since = query.since === undefined ? 0 : Date.parse(query.since);
+      return new Response(readDeletions(c.get("services"), since), {
+        headers: { "content-type": "application/x-ndjson" },
+      });
     },
   }),
 ];

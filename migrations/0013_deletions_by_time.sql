@@ -1,0 +1,1 @@
+CREATE INDEX `tombstones_deleted` ON `tombstones` (`deleted_at`,`workspace_id`,`path`);
