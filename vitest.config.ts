@@ -123,8 +123,6 @@ export default defineConfig({
       {
         test: {
           name: "stack",
-          // Each file starts whole stacks; two at once would be measured against each other.
-          fileParallelism: false,
           include: ["test/stack/**/*.test.ts"],
           testTimeout: 180_000,
           expect: PATIENT,
