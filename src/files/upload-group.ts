@@ -85,7 +85,8 @@ export class UploadGroup {
 
   /** An entry that becomes no file, such as a link. */
   refuse(name: string, number: number, reason: string, message: string): void {
-    this.#skip(displayPath(name), number, reason, message);
+    const checked = pathBelow(this.#folder, name);
+    this.#skip(checked.ok ? checked.path : displayPath(name), number, reason, message);
   }
 
   /** A file whose name was claimed. */

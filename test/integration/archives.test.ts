@@ -67,6 +67,15 @@ describe("POST /v1/files with a tar.gz", () => {
     expect(await content.text()).toBe("x = 1\n");
   });
 
+  it("names what becomes no file as it names files: below the folder", async () => {
+    const { key } = await newWorkspace();
+    const link = { name: "d/link", size: 0, type: "symlink", linkname: "/etc" } as const;
+    const archive = await tarGz([{ header: link }, ["d/a.txt", "a\n"]]);
+    const job = await upload(key, archive, { path: "below" });
+    const files = await jobFilesOf(key, job.id);
+    expect(files.map(({ path }) => path).sort()).toEqual(["below/d/a.txt", "below/d/link"]);
+  });
+
   it("skips what it cannot take, each with its reason, and takes the rest", async () => {
     const { key } = await newWorkspace();
     const job = await upload(
