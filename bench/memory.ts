@@ -13,16 +13,20 @@ import { type HeapUsage, Inspected } from "./inspected.ts";
 import { replaySettings, startReplayEmbedder } from "./replay-embedder.ts";
 
 /**
- * `node bench/memory.ts [--files 10000] [--megabytes 50]`: the isolate's peak memory while it unpacks and indexes one
- * archive. A tar.gz that is not compressed, so that it is as large as its files; one file in five is code, the others
- * are prose; vectors have 1,536 numbers, from a server that replays. What is read, every 20 ms over the inspector's
- * protocol: V8's `Runtime.getHeapUsage` of the isolate, which is that of the Worker and all its Durable Objects: its
- * JavaScript heap and what buffers and WebAssembly hold beside it. A Worker may have 128 MB of both together.
+ * `node bench/memory.ts [--files 10000] [--megabytes 50] [--seconds 3600] [--log FILE]`: the isolate's peak memory while
+ * it unpacks and indexes one archive; after so many seconds it tells how far it came. The archive is a tar.gz that is not
+ * compressed, so that it is as large as its files; one file in five is code, the others are prose; vectors have 1,536
+ * numbers, from a server that replays.
+ * What is read, every 20 ms over the inspector's protocol: V8's `Runtime.getHeapUsage` of the isolate, which is that of
+ * the Worker and of all its Durable Objects: its JavaScript heap and what buffers and WebAssembly hold beside it.
+ * A Worker may have 128 MB of both together. V8 leaves garbage lie for as long as it has room, and locally it has much, so
+ * what is left just after collections is told, too. (workerd answers no `HeapProfiler.collectGarbage`.)
  */
 const { values } = parseArgs({
   options: {
     files: { type: "string", default: "10000" },
     megabytes: { type: "string", default: "50" },
+    seconds: { type: "string", default: "3600" },
     log: { type: "string" },
   },
 });
@@ -30,6 +34,8 @@ const FILES = Number(values.files);
 const FILE_BYTES = Math.floor((Number(values.megabytes) * 1e6) / FILES);
 const DIMENSIONS = 1536;
 const EVERY_MS = 20;
+/** What is freed at once by a collection of garbage. */
+const FREED_BYTES = 5e6;
 const MB = 1e6;
 const SOURCES = globSync("src/**/*.ts").map((path) => readFileSync(path, "utf8"));
 
@@ -61,28 +67,27 @@ try {
   let peakRss = 0;
   const began = performance.now();
   let over = false;
-  let toldBytes = 0;
   const sampling = (async () => {
     while (!over) {
       const usage = await isolate.heapUsage();
       samples.push({ at: performance.now() - began, ...usage });
-      if (bytesOf(usage) > toldBytes + 5 * MB) {
-        toldBytes = bytesOf(usage);
-        console.log(`${Math.round((samples.at(-1)?.at ?? 0) / 1000)} s: it ${told(usage)}`);
-      }
       if (samples.length % 25 === 0) peakRss = Math.max(peakRss, workerdBytes(folder));
       await setTimeout(EVERY_MS);
     }
   })();
   const { job } = await send(archive);
-  const { status, files } = await client.finished(job.id, 3_000_000);
+  await client.finished(job.id, Number(values.seconds) * 1000).catch(() => {});
+  const { status, files } = await client.json<Job>("GET", `/v1/jobs/${job.id}`);
   over = true;
   await sampling;
   const seconds = (performance.now() - began) / 1000;
   const { chunks } = await client.json<{ chunks: number }>("GET", "/v1/stats");
   const peak = samples.reduce((most, one) => (bytesOf(one) > bytesOf(most) ? one : most));
   console.log(`${status}: ${files.done} files, ${chunks} chunks in ${seconds.toFixed(0)} s`);
-  console.log(`peak of ${samples.length} looks, at ${(peak.at / 1000).toFixed(0)} s: ${told(peak)}`);
+  const collected = samples.filter((one, i) => one.usedSize < (samples[i - 1]?.usedSize ?? 0) - FREED_BYTES);
+  const kept = Math.max(0, ...collected.map(bytesOf));
+  console.log(`just after a collection, of ${collected.length}: ${(kept / MB).toFixed(1)} MB at the most`);
+  console.log(`with it, of ${samples.length} looks, at ${(peak.at / 1000).toFixed(0)} s: it ${told(peak)}`);
   console.log(
     `the process of workerd: ${(rssAtRest / MB).toFixed(0)} MB at rest, ${(peakRss / MB).toFixed(0)} MB at its peak`,
   );
