@@ -64,8 +64,8 @@ async function send(
 ): Promise<{ status: number; code: string }> {
   const response = await call(method, path.replaceAll(/\{\w+\}/g, "nothing"), { key });
   const text = await response.text();
-  const json = response.headers.get("content-type")?.includes("json") === true;
-  return { status: response.status, code: (json ? JSON.parse(text).code : undefined) ?? "" };
+  const problem = response.headers.get("content-type")?.includes("problem+json") === true;
+  return { status: response.status, code: problem ? JSON.parse(text).code : "" };
 }
 
 let operations: Operation[];

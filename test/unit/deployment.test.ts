@@ -126,8 +126,8 @@ describe("the Worker's source", () => {
       "clients/unavailable.ts",
       "config.ts",
       "core/cursor.ts",
+      "http/middleware/authorise.ts",
       "http/routes/checklist.ts",
-      "http/routes/health.ts",
       "services.ts",
     ]);
   });
