@@ -14,10 +14,12 @@ export class CliError extends Error {
 /** What to do about a refusal, by its code. */
 const ADVICE: Record<string, string> = {
   unauthenticated: "Run `devflow login`.",
-  invalid_api_key: "Run `devflow login` with a key that is valid.",
+  invalid_api_key:
+    "Run `devflow login` with a key that is valid; DEVFLOW_KEY, where it is set, comes before it.",
   invalid_token: "Run `devflow login` with an API key.",
   token_expired: "Make a new token, or log in with an API key.",
-  insufficient_scope: "Use a key that has this scope; `devflow keys create` makes one.",
+  insufficient_scope:
+    "Use a key that has this scope; `devflow keys create` makes one. What concerns the whole deployment takes the root key.",
   budget_exhausted: "The workspace's tokens of this month are spent: wait, or have its budget raised.",
   quota_exceeded: "Delete what is not needed, or have the workspace's quota raised.",
   embedding_mismatch: "The server's embedding model was changed: run `devflow reindex --force`.",

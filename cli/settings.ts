@@ -25,6 +25,8 @@ export function readLogin(
   const stored = readStored(settingsFile(env));
   const url = options.url ?? env["DEVFLOW_URL"] ?? stored?.url;
   if (url === undefined) throw notLoggedIn("It is not known where DevFlow runs.");
+  if (!/^https?:\/\/./.test(url))
+    throw new CliError(`${url} is no URL: it has to begin with http:// or https://.`);
   const key = env["DEVFLOW_KEY"] ?? (stored?.url === url ? stored.key : undefined);
   if (key === undefined) throw notLoggedIn(`There is no key for ${url}.`);
   return { url, key };

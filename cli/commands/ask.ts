@@ -1,5 +1,6 @@
 import type { Command } from "commander";
-import type { Answer, Citation } from "../../client/types.ts";
+import { ApiError } from "../../client/problem.ts";
+import type { Answer, Citation, Source } from "../../client/types.ts";
 import type { Context, GlobalOptions } from "../context.ts";
 import { apiPath, plain } from "../format.ts";
 
@@ -14,7 +15,11 @@ export function registerAsk(program: Command, context: Context): void {
     .description("ask about the code; the answer cites its places")
     .argument("<question...>")
     .option("-p, --path <path>", "keep to a folder or file")
-    .option("--file <paths...>", "files that have to be among the sources")
+    .option(
+      "--file <path>",
+      "a file that has to be among the sources; may be given again",
+      (path: string, before: string[] = []) => [...before, path],
+    )
     .addHelpText(
       "after",
       "\nExamples:\n  devflow ask how are uploads checked for path traversal\n  devflow ask 'what calls it?' --file src/queue.ts",
@@ -30,22 +35,32 @@ export function registerAsk(program: Command, context: Context): void {
       if (options.json) {
         return context.print(JSON.stringify(await client.ask(request, context.signal), null, 2));
       }
-      for await (const event of client.askStream(request, context.signal)) {
-        if (event.name === "sources") context.note(context.colors.dim(`${event.sources.length} sources`));
-        else if (event.name === "delta") process.stdout.write(plain(event.text));
-        else finish(context, event.answer);
+      try {
+        for await (const event of client.askStream(request, context.signal)) {
+          if (event.name === "sources") context.note(context.colors.dim(`${event.sources.length} sources`));
+          else if (event.name === "delta") process.stdout.write(plain(event.text));
+          else finish(context, event.answer);
+        }
+      } catch (error) {
+        // Without an answer, its sources still say where to look.
+        if (error instanceof ApiError && Array.isArray(error.problem["sources"]))
+          for (const source of error.problem["sources"] as Source[]) context.print(placeOf(context, source));
+        throw error;
       }
     });
 }
 
+function placeOf(
+  { colors }: Context,
+  { n, path, start_line: start, end_line: end }: Omit<Source, "chunk_id">,
+) {
+  return `${colors.dim(`[${n}]`)} ${colors.cyan(plain(`${path}:${start}`))}${colors.dim(`-${end}`)}`;
+}
+
 function finish(context: Context, { citations, dropped_citations: dropped }: Answer): void {
-  const { cyan, dim, yellow } = context.colors;
+  const { yellow } = context.colors;
   context.print("\n");
-  for (const cited of unique(citations)) {
-    context.print(
-      `${dim(`[${cited.n}]`)} ${cyan(plain(`${cited.path}:${cited.start_line}`))}${dim(`-${cited.end_line}`)}`,
-    );
-  }
+  for (const cited of unique(citations)) context.print(placeOf(context, cited));
   if (citations.length === 0)
     context.note(yellow("No citation could be verified: take this answer with care."));
   if (dropped > 0)

@@ -42,10 +42,12 @@ export function registerIndex(program: Command, context: Context): void {
       `
 Files are chosen by .gitignore and .devflowignore (the same syntax), and by default rules; symbolic links are not
 followed. Unchanged files are not sent, renamed and copied ones neither. Interrupted, it goes on where it stopped.
+What the folder has no more is deleted from the workspace, below --folder; without --folder, everywhere. In folders that
+this one does not have, that is asked first (or, without a terminal, refused).
 
 Examples:
-  devflow index                        this folder
   devflow index ~/code/app --folder app
+  devflow index                        this folder, as the whole workspace
   devflow index --dry-run              files, tokens and dollars
   devflow index --no-wait && devflow jobs`,
     )
@@ -59,11 +61,13 @@ Examples:
       });
       tellPlan(context, planned, options);
       if (options.dryRun) return;
+      if (planned.tree.files.length === 0) context.note(`There are no files to index in ${dir}.`);
       if (isNothing(planned.plan, options.prune)) return context.note("Everything is up to date.");
       await agree(context, planned.plan, options);
+      await agreeToDelete(context, planned, options);
       const { prune, wait, allowMassDelete = false } = options;
       const synced = await carryOut(context, client, planned, { prune, wait, allowMassDelete });
-      tellEnd(context, synced, options);
+      tellEnd(context, synced, planned.plan, options);
     });
 }
 
@@ -109,7 +113,50 @@ async function agree(context: Context, plan: SyncPlan, options: IndexOptions): P
   }
 }
 
-function tellEnd(context: Context, { job, failures }: Synced, options: IndexOptions): void {
+/**
+ * Files in folders that this one does not have were most likely brought in from elsewhere, and more than half of all is
+ * a slip: neither is deleted without a word.
+ */
+async function agreeToDelete(
+  context: Context,
+  { tree, plan }: PlannedTree,
+  options: IndexOptions,
+): Promise<void> {
+  const { missing, unchanged, renamed, upload_count: uploads } = plan;
+  if (!options.prune || missing.length === 0) return;
+  const stored = unchanged + renamed.length + missing.length + uploads;
+  if (missing.length * 2 > stored && !options.allowMassDelete) {
+    throw new CliError(
+      `${count(missing.length)} files of the workspace are not in this folder, more than half of all, and would be deleted.`,
+      "--folder NAME puts this folder beside them, --no-prune keeps them, --allow-mass-delete deletes them.",
+    );
+  }
+  const here = new Set(tree.files.map(({ path }) => topOf(path, options)));
+  const elsewhere = missing.filter((path) => !here.has(topOf(path, options)));
+  if (options.yes || options.allowMassDelete || elsewhere.length === 0) return;
+  const folders = [...new Set(elsewhere.map((path) => topOf(path, options)))].join(", ");
+  const words = `${count(elsewhere.length)} files would be deleted in folders that this one does not have: ${folders}.`;
+  if (!context.interactive)
+    throw new CliError(
+      words,
+      "--folder NAME puts this folder beside them, --no-prune keeps them, --yes deletes them.",
+    );
+  if (!(await confirm({ message: `${words} Go on?`, default: false }, { output: process.stderr }))) {
+    throw new CliError(
+      "Nothing was changed.",
+      "--folder NAME puts this folder beside them, --no-prune keeps them.",
+    );
+  }
+}
+
+/** The first folder of a stored path, below that which the tree goes to; empty for a file beside them. */
+function topOf(path: string, { folder }: IndexOptions): string {
+  const prefix = apiPath(folder);
+  const inner = prefix === "" ? path : path.slice(prefix.length + 1);
+  return inner.includes("/") ? inner.slice(0, inner.indexOf("/")) : "";
+}
+
+function tellEnd(context: Context, { job, failures }: Synced, plan: SyncPlan, options: IndexOptions): void {
   if (options.json) context.print(JSON.stringify(job, null, 2));
   if (job === null || !options.wait) {
     context.note(job === null ? "Done." : `Uploaded. The job ${job.id} goes on: devflow jobs ${job.id}`);
@@ -131,7 +178,12 @@ function tellEnd(context: Context, { job, failures }: Synced, options: IndexOpti
       `devflow jobs retry ${job.id}`,
     );
   }
+  const changes = [
+    ...(plan.renamed.length > 0 ? [`${count(plan.renamed.length)} moved`] : []),
+    ...(options.prune && plan.missing.length > 0 ? [`${count(plan.missing.length)} deleted`] : []),
+  ];
+  const moved = changes.length > 0 ? ` (${changes.join(", ")})` : "";
   context.note(
-    `${green("Done:")} ${count(files.total)} files, ${count(chunks.total)} chunks (${count(chunks.embedded)} embedded, ${count(chunks.reused)} reused), ${count(tokens)} tokens${files.skipped > 0 ? `; ${count(files.skipped)} skipped (devflow jobs files ${job.id} --status skipped)` : ""}`,
+    `${green("Done:")} ${count(files.total)} files${moved}, ${count(chunks.total)} chunks (${count(chunks.embedded)} embedded, ${count(chunks.reused)} reused), ${count(tokens)} tokens${files.skipped > 0 ? `; ${count(files.skipped)} skipped (devflow jobs files ${job.id} --status skipped)` : ""}`,
   );
 }

@@ -31,7 +31,7 @@ In a query, path: lang: ext: kind: narrow it down, -word leaves out, "a phrase" 
 
 Examples:
   devflow search where are settings read
-  devflow search "rate limit path:src -test" --lang typescript
+  devflow search "rate limit path:src -test" --lang typescript,tsx
   devflow search --json upload | jq -r '.results[].path'`,
     )
     .action((words: string[], _: unknown, command: Command) => run(context, command, words.join(" ")));
@@ -78,11 +78,12 @@ function filters(command: Command): Command {
   return command
     .option("-l, --limit <n>", "results, 1 to 50", whole, 10)
     .option("-p, --path <path>", "a file, or a folder with all below it")
-    .option("--lang <names...>", "languages, such as typescript")
-    .option("--ext <names...>", "extensions, such as ts")
+    .option("--lang <name>", "a language, such as typescript; may be given again", collected)
+    .option("--ext <name>", "an extension, such as ts; may be given again", collected)
     .option(
-      "--kind <names...>",
-      "function, method, class, interface, type, enum, module, variable, section, block",
+      "--kind <name>",
+      "function, method, class, interface, type, enum, module, variable, section or block; may be given again",
+      collected,
     )
     .option("--min-score <0..1>", "leave out worse results", Number)
     .option("--lines <n>", "lines shown of each", whole, SHOWN_LINES)
@@ -134,6 +135,11 @@ function codeAt(place: string | undefined): string {
     .split("\n")
     .slice(Number(start) - 1, Number(end))
     .join("\n");
+}
+
+/** A word after the other would be taken for the query: so one a time, or several with commas. */
+export function collected(text: string, before: string[] = []): string[] {
+  return [...before, ...text.split(",").filter((name) => name !== "")];
 }
 
 export function whole(text: string): number {

@@ -110,7 +110,8 @@ export async function commitSync(
   const deletes = options.deleteMissing ? sync.missing : 0;
   if (deletes * 2 > sync.storedFiles && !options.allowMassDelete) {
     const detail = `${deletes} of ${sync.storedFiles} files would be deleted; send allow_mass_delete if that is meant.`;
-    throw new DevFlowError("conflict", detail, { members: { missing_count: deletes } });
+    // The same request never helps, as it does where two met.
+    throw new DevFlowError("conflict", detail, { members: { missing_count: deletes, retryable: false } });
   }
   const idle = deletes === 0 && sync.renames + sync.copies === 0 && (await jobOf(deps, sync)) === null;
   if (!idle) await openSyncJob(deps, caller, sync);

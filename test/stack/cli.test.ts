@@ -124,6 +124,25 @@ describe("devflow index", () => {
     expect(stderr).toContain("Everything is up to date");
     expect(stderr).not.toContain(ESCAPE);
   });
+
+  it("deletes what another folder brought in only where that is said", async () => {
+    const other = mkdtempSync(join(tmpdir(), "devflow-other-"));
+    mkdirSync(join(other, "x"));
+    writeFileSync(join(other, "x/one.py"), "def one():\n    return 1\n");
+    const most = await piped(["index"], env, "", other);
+    expect([most.code, most.stderr]).toEqual([1, expect.stringContaining("more than half of all")]);
+    expect((await piped(["index", "--folder", "other"], env, "", other)).code).toBe(0);
+    const elsewhere = await run("index");
+    expect([elsewhere.code, elsewhere.stderr]).toEqual([
+      1,
+      expect.stringContaining("1 files would be deleted in folders that this one does not have: other."),
+    ]);
+    const kept = await run("index", "--no-prune");
+    expect([kept.code, kept.stderr]).toEqual([0, expect.stringContaining("Everything is up to date")]);
+    const deleted = await run("index", "--yes");
+    expect([deleted.code, deleted.stderr]).toEqual([0, expect.stringContaining("(1 deleted)")]);
+    rmSync(other, { recursive: true });
+  });
 });
 
 describe("devflow search", () => {
