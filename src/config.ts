@@ -34,7 +34,8 @@ const list = z
       .map((item) => item.trim())
       .filter((item) => item !== ""),
   );
-const seconds = (fallback: number, max: number) => z.coerce.number().int().min(1).max(max).default(fallback);
+const whole = (min: number, max: number) => z.coerce.number().int().min(min).max(max);
+const seconds = (fallback: number, max: number) => whole(1, max).default(fallback);
 const url = z.url({ protocol: /^https?$/ }).transform((text) => text.replace(/\/+$/, ""));
 
 const MAX_QUOTA = 1_000_000_000;
@@ -99,7 +100,7 @@ export const settings = z.object({
   CHROMA_API_KEY: secret
     .optional()
     .meta({ form: "secret, needed without `CHROMA_URL`", description: "Chroma Cloud's key" }),
-  CHROMA_WRITES: z.coerce.number().int().min(1).max(10).optional().meta({
+  CHROMA_WRITES: whole(1, 10).optional().meta({
     description:
       "8 where it is left out, 1 with `CHROMA_URL`: writes of one workspace at once, from all consumers. Chroma Cloud takes ten; a server of your own took three times the CPU with four at once as with one",
   }),
@@ -126,30 +127,14 @@ export const settings = z.object({
     description:
       "the model's name; to change it, see [runbook.md](runbook.md#the-embedding-model-is-to-be-changed)",
   }),
-  EMBEDDING_DIMENSIONS: z.coerce
-    .number()
-    .int()
-    .min(1)
-    .max(4096)
-    .default(1536)
-    .meta({ description: "length of its vectors" }),
+  EMBEDDING_DIMENSIONS: whole(1, 4096).default(1536).meta({ description: "length of its vectors" }),
   EMBEDDING_MODEL_PREVIOUS: z.string().min(1).max(100).optional().meta({
     form: "text",
     description:
       "the model that is being left, on the same server: workspaces are searched by it until their vectors by the new one are complete",
   }),
-  EMBEDDING_DIMENSIONS_PREVIOUS: z.coerce
-    .number()
-    .int()
-    .min(1)
-    .max(4096)
-    .default(1536)
-    .meta({ description: "length of its vectors" }),
-  EMBEDDING_MAX_TOKENS: z.coerce
-    .number()
-    .int()
-    .min(64)
-    .max(8192)
+  EMBEDDING_DIMENSIONS_PREVIOUS: whole(1, 4096).default(1536).meta({ description: "length of its vectors" }),
+  EMBEDDING_MAX_TOKENS: whole(64, 8192)
     .default(8192)
     .meta({ description: "tokens of one input that it reads; chunks are cut to fit" }),
   OPENAI_CHAT_MODEL: z.string().min(1).max(100).optional().meta({
@@ -170,43 +155,33 @@ export const settings = z.object({
     description:
       "milliseconds that the chat model may be silent, before its first word and between words; a model that thinks or loads long needs more",
   }),
-  CHAT_CONTEXT_TOKENS: z.coerce.number().int().min(2048).max(1_000_000).default(16_384).meta({
+  CHAT_CONTEXT_TOKENS: whole(2048, 1_000_000).default(16_384).meta({
     description:
       "tokens of prompt and answer together that it takes (Ollama: its `num_ctx`); sources are packed to fit",
   }),
   ALLOW_CALLER_KEYS: flag.meta({
     description: "lets a caller's own key (`X-OpenAI-Key`) go to a chat server other than api.openai.com",
   }),
-  EMBEDDING_PRICE_MICROUSD: z.coerce.number().int().min(0).max(1_000_000_000).default(20_000).meta({
+  EMBEDDING_PRICE_MICROUSD: whole(0, 1_000_000_000).default(20_000).meta({
     description:
       "micro-dollars for a million tokens of the embedding model; what the estimate of a sync and `/v1/usage` are made with. The default is text-embedding-3-small's",
   }),
-  CHAT_INPUT_PRICE_MICROUSD: z.coerce.number().int().min(0).max(1_000_000_000).default(150_000).meta({
+  CHAT_INPUT_PRICE_MICROUSD: whole(0, 1_000_000_000).default(150_000).meta({
     description:
       "micro-dollars for a million tokens that the chat model reads; what `/v1/usage` is made with. The default is gpt-4o-mini's",
   }),
-  CHAT_OUTPUT_PRICE_MICROUSD: z.coerce
-    .number()
-    .int()
-    .min(0)
-    .max(1_000_000_000)
+  CHAT_OUTPUT_PRICE_MICROUSD: whole(0, 1_000_000_000)
     .default(600_000)
     .meta({ description: "… and for a million that it writes" }),
   UPSTREAM_TIMEOUT_MS: seconds(30_000, 600_000).meta({
     description: "milliseconds that one attempt at OpenAI or Chroma may take",
   }),
-  UPSTREAM_RETRIES: z.coerce
-    .number()
-    .int()
-    .min(0)
-    .max(10)
-    .default(3)
-    .meta({ description: "attempts after the first" }),
+  UPSTREAM_RETRIES: whole(0, 10).default(3).meta({ description: "attempts after the first" }),
   SEARCH_VECTOR_TIMEOUT_MS: seconds(2_000, 60_000).meta({
     description:
       "milliseconds that a search in mode `hybrid` waits for its embedding and Chroma together, before it answers by words alone",
   }),
-  SEARCH_RERANK_TIMEOUT_MS: z.coerce.number().int().min(0).max(60_000).default(0).meta({
+  SEARCH_RERANK_TIMEOUT_MS: whole(0, 60_000).default(0).meta({
     description:
       "milliseconds that a search in mode `hybrid` waits for the chat model to put its first page in order ([search.md](search.md#reranking)); 0: it is never asked. Each such search is paid for in chat tokens",
   }),
@@ -220,11 +195,7 @@ export const settings = z.object({
     description: "origins that browsers may call from, exactly as written; the deployment's own always may",
   }),
 
-  RATE_LIMIT_REQUESTS: z.coerce
-    .number()
-    .int()
-    .min(1)
-    .max(1_000_000_000)
+  RATE_LIMIT_REQUESTS: whole(1, 1_000_000_000)
     .default(100)
     .meta({ description: "quota of the policy `default` …" }),
   RATE_LIMIT_WINDOW: seconds(3600, 86_400).meta({ description: "… in so many seconds" }),
@@ -239,15 +210,11 @@ export const settings = z.object({
     .max(1_000_000)
     .default(1)
     .meta({ description: "multiplies every quota; `npm start` sets 100" }),
-  SUSPICIOUS_REQUESTS: z.coerce.number().int().min(1).max(MAX_QUOTA).default(1000).meta({
+  SUSPICIOUS_REQUESTS: whole(1, MAX_QUOTA).default(1000).meta({
     description:
       "more requests in an hour from one address are told as `suspicious_activity`; never multiplied",
   }),
-  SUSPICIOUS_TOKENS: z.coerce
-    .number()
-    .int()
-    .min(1000)
-    .max(MAX_QUOTA)
+  SUSPICIOUS_TOKENS: whole(1000, MAX_QUOTA)
     .default(5_000_000)
     .meta({ description: "more tokens in an hour of one workspace are told as `suspicious_activity`" }),
 
@@ -261,32 +228,20 @@ export const settings = z.object({
     description:
       "whom backups are encrypted to ([backup.md](backup.md)); `devflow backup keygen` makes a pair. Without one, no backup is made",
   }),
-  BACKUP_PART_BYTES: z.coerce
-    .number()
-    .int()
-    .min(1024)
-    .max(32 * 1024 * 1024)
+  BACKUP_PART_BYTES: whole(1024, 32 * 1024 * 1024)
     .default(16 * 1024 * 1024)
     .meta({
       description:
         "bytes of content after which a part of a backup ends: smaller parts are more messages, each of less work",
     }),
-  BACKUP_WHOLE_EVERY: z.coerce.number().int().min(1).max(100).default(7).meta({
+  BACKUP_WHOLE_EVERY: whole(1, 100).default(7).meta({
     description:
       "of so many backups one holds all blobs; the others refer to it, and a restore needs them too: a week of nights is at most seven files. `1`: each is whole",
   }),
-  BACKUP_RETENTION_DAYS: z.coerce
-    .number()
-    .int()
-    .min(1)
-    .max(30)
+  BACKUP_RETENTION_DAYS: whole(1, 30)
     .default(30)
     .meta({ description: "backups older than this are deleted" }),
-  BACKUP_RETENTION_COUNT: z.coerce
-    .number()
-    .int()
-    .min(1)
-    .max(1000)
+  BACKUP_RETENTION_COUNT: whole(1, 1000)
     .default(14)
     .meta({ description: "backups beyond this number are deleted, the oldest first" }),
   RESTORE_ENABLED: flag.meta({

@@ -13,13 +13,7 @@ import { join } from "node:path";
 import { PROJECT } from "./wrangler.ts";
 
 /** What the bundle is made of: where nothing of it has changed, neither has the bundle. */
-const INPUTS = [
-  "src/**/*.{ts,json}",
-  "client/**/*.ts",
-  "package-lock.json",
-  "tsconfig.json",
-  "wrangler.toml",
-];
+export const INPUTS = ["src/**/*.ts", "package.json", "package-lock.json", "tsconfig.json", "wrangler.toml"];
 /** Bundles that are kept, the one used last first: of this state of the sources, and of some before or beside it. */
 const KEPT = 3;
 const ENTRY = "index.js";

@@ -11,7 +11,7 @@ import type { Secret } from "../core/secret.ts";
 import { selectKeyByDigest, selectKeyById, touchKey } from "../db/api-keys.ts";
 import type { Database } from "../db/database.ts";
 import { digestApiKey, isWellFormedApiKey } from "./api-key.ts";
-import { invalidApiKey, invalidToken, readCredential, tokenExpired } from "./credential.ts";
+import { type Credential, invalidApiKey, invalidToken, readCredential, tokenExpired } from "./credential.ts";
 import type { KeyCache, KeyRecord } from "./key-cache.ts";
 
 /** The time of a key's last use is written at most this often. */
@@ -35,13 +35,22 @@ export interface AuthenticateDeps {
  */
 export async function authenticate(deps: AuthenticateDeps, header: string | null): Promise<Principal> {
   const credential = readCredential(header);
+  if (!isWorkspaceCredential(credential)) return authenticateRoot(deps, credential);
   if (credential.form === "token") return deps.readToken(credential.text);
-  if (credential.form === "api_key" && isWellFormedApiKey(credential.text)) {
-    return keyPrincipal(await findKey(deps, credential.text));
-  }
-  if (await equalSecrets(credential.text, deps.rootKey.reveal())) {
-    return ROOT;
-  }
+  return keyPrincipal(await findKey(deps, credential.text));
+}
+
+/** Whether it may be a workspace's: such a one is never compared with the root key. */
+export function isWorkspaceCredential({ form, text }: Credential): boolean {
+  return form === "token" || (form === "api_key" && isWellFormedApiKey(text));
+}
+
+/** For what is no workspace's credential. Errors: `invalid_api_key` where it is not the root key. */
+export async function authenticateRoot(
+  { rootKey }: Pick<AuthenticateDeps, "rootKey">,
+  { text }: Credential,
+): Promise<Principal> {
+  if (await equalSecrets(text, rootKey.reveal())) return ROOT;
   throw invalidApiKey();
 }
 

@@ -1,6 +1,7 @@
-import { and, desc, eq, gte, inArray, lt, or, type SQL, sql } from "drizzle-orm";
+import { and, desc, eq, gte, inArray, lt, type SQL, sql } from "drizzle-orm";
 import type { Database } from "./database.ts";
 import { countsOf } from "./job-counts.ts";
+import { type Before, newestFirst, olderThan } from "./newest-first.ts";
 import { type JobKind, type JobSpec, jobs } from "./schema.ts";
 
 export type JobRow = typeof jobs.$inferSelect;
@@ -76,24 +77,12 @@ export function selectDeletionJob(db: Database, by: { id: string } | { workspace
 }
 
 /** Newest first. Not by id: that of a sync's job was given out with its plan. */
-export function listJobs(
-  db: Database,
-  workspaceId: string,
-  before: { createdAt: number; id: string } | null,
-  limit: number,
-) {
-  const after =
-    before === null
-      ? undefined
-      : or(
-          lt(jobs.createdAt, before.createdAt),
-          and(eq(jobs.createdAt, before.createdAt), lt(jobs.id, before.id)),
-        );
+export function listJobs(db: Database, workspaceId: string, before: Before | null, limit: number) {
   return db
     .select()
     .from(jobs)
-    .where(and(eq(jobs.workspaceId, workspaceId), after))
-    .orderBy(desc(jobs.createdAt), desc(jobs.id))
+    .where(and(eq(jobs.workspaceId, workspaceId), olderThan(jobs, before)))
+    .orderBy(...newestFirst(jobs))
     .limit(limit);
 }
 

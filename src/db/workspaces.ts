@@ -1,5 +1,6 @@
-import { and, desc, eq, isNull, lt, or } from "drizzle-orm";
+import { and, eq, isNull } from "drizzle-orm";
 import type { Database } from "./database.ts";
+import { type Before, newestFirst, olderThan } from "./newest-first.ts";
 import { workspaces } from "./schema.ts";
 
 export type WorkspaceRow = typeof workspaces.$inferSelect;
@@ -14,23 +15,12 @@ export function selectWorkspace(db: Database, id: string) {
 }
 
 /** Newest first, without those that are being deleted. `before`: the last one of the page before. */
-export function selectWorkspaces(
-  db: Database,
-  before: { createdAt: number; id: string } | null,
-  limit: number,
-) {
-  const after =
-    before === null
-      ? undefined
-      : or(
-          lt(workspaces.createdAt, before.createdAt),
-          and(eq(workspaces.createdAt, before.createdAt), lt(workspaces.id, before.id)),
-        );
+export function selectWorkspaces(db: Database, before: Before | null, limit: number) {
   return db
     .select()
     .from(workspaces)
-    .where(and(isNull(workspaces.deletedAt), after))
-    .orderBy(desc(workspaces.createdAt), desc(workspaces.id))
+    .where(and(isNull(workspaces.deletedAt), olderThan(workspaces, before)))
+    .orderBy(...newestFirst(workspaces))
     .limit(limit);
 }
 

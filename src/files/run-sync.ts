@@ -25,7 +25,8 @@ const LOOK_SECONDS = 2;
 
 /**
  * Carries out a committed sync, from wherever it was interrupted: copies, as long as what they are copies of stands
- * where it did; renames; then, once nothing waits for the index any more, what is to go. Until then searches find files at their old paths, and vectors of moved files can be copied.
+ * where it did; renames; then, once nothing waits for the index any more, what is to go. Until then searches find files
+ * at their old paths, and vectors of moved files can be copied.
  * Errors: `upstream_unavailable`; the message is then to be delivered again.
  */
 export async function runSync(

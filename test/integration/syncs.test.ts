@@ -337,6 +337,7 @@ describe("POST /v1/syncs/{id}/commit", () => {
     expect(await early.json()).toMatchObject({ code: "conflict", upload: ["only.ts"], upload_count: 1 });
     await upload(key, planned.id, next);
     const mass = await commit(key, planned.id, { delete_missing: true });
+    expect(await mass.clone().json()).toMatchObject({ retryable: false, missing_count: 3 });
     expect(await problemOf(mass)).toEqual([409, "conflict"]);
     const options = { delete_missing: true, allow_mass_delete: true };
     const answers = await Promise.all([1, 2, 3].map(() => commit(key, planned.id, options)));

@@ -126,7 +126,6 @@ describe("the Worker's source", () => {
       "clients/unavailable.ts",
       "config.ts",
       "core/cursor.ts",
-      "http/middleware/authorise.ts",
       "http/routes/checklist.ts",
       "services.ts",
     ]);

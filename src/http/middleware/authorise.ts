@@ -1,9 +1,6 @@
 import { createMiddleware } from "hono/factory";
-import { isWellFormedApiKey } from "../../auth/api-key.ts";
-import { authenticate } from "../../auth/authenticate.ts";
-import { invalidApiKey, readCredential } from "../../auth/credential.ts";
-import { equalSecrets } from "../../core/hash.ts";
-import { ROOT } from "../../core/principal.ts";
+import { authenticate, authenticateRoot, isWorkspaceCredential } from "../../auth/authenticate.ts";
+import { readCredential } from "../../auth/credential.ts";
 import { accessProblem, requireAccess } from "../access.ts";
 import type { AppEnv } from "../context.ts";
 import type { Access } from "../route.ts";
@@ -32,11 +29,9 @@ export function recogniseRoot() {
   return createMiddleware<AppEnv>(async function recogniseRootMiddleware(c, next) {
     const header = c.req.header("authorization") ?? "";
     if (/^Bearer +\S/i.test(header)) {
-      const { form, text } = readCredential(header);
-      // The same order as `authenticate`: what may be a workspace's is never compared.
-      if (form === "token" || (form === "api_key" && isWellFormedApiKey(text))) return next();
-      if (!(await equalSecrets(text, c.get("config").ROOT_API_KEY.reveal()))) throw invalidApiKey();
-      c.set("principal", ROOT);
+      const credential = readCredential(header);
+      if (isWorkspaceCredential(credential)) return next();
+      c.set("principal", await authenticateRoot(c.get("services").authentication, credential));
     }
     return next();
   });
