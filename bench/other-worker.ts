@@ -1,33 +1,29 @@
-import { spawn } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
+import { join, resolve } from "node:path";
+import { promisify } from "node:util";
 import { freePort } from "../scripts/stack/ports.ts";
 
 const READY_MS = 30_000;
 
-/** Starts the Worker of `bench/<name>`, and answers its address once `probe` is served. */
+/** Starts the Worker of `bench/<name>` just as the local stack starts DevFlow, and answers its address once `probe` is served. */
 export async function startOtherWorker(
   name: string,
   probe: string,
-  persist: string,
+  folder: string,
 ): Promise<{ url: string; stop(): void }> {
+  const config = resolve("bench", name, "wrangler.toml");
+  const bundle = join(folder, "bundle");
+  const env = { ...process.env, WRANGLER_SEND_METRICS: "false", CI: "true" };
+  const bundling = ["scripts/stack/bundle-worker.ts", "--config", config, "--out", bundle];
+  await promisify(execFile)(process.execPath, bundling, { env });
   const port = await freePort("127.0.0.1", 0);
   const child = spawn(
     process.execPath,
     [
-      "scripts/stack/tether.ts",
-      process.execPath,
-      ...["bench/serve.ts", `bench/${name}/wrangler.toml`, String(port), persist],
+      ...["scripts/stack/tether.ts", process.execPath, "scripts/stack/serve-worker.ts"],
+      ...["--bundle", bundle, "--config", config, "--persist-to", folder, "--port", String(port)],
     ],
-    {
-      stdio: ["pipe", "ignore", "inherit"],
-      // As the local stack runs wrangler.
-      env: {
-        ...process.env,
-        CLOUDFLARE_CF_FETCH_ENABLED: "false",
-        WRANGLER_SEND_METRICS: "false",
-        X_LOCAL_EXPLORER: "false",
-        X_LOCAL_OBSERVABILITY: "false",
-      },
-    },
+    { stdio: ["pipe", "ignore", "inherit"], env },
   );
   const stop = () => child.stdin?.end();
   const url = `http://127.0.0.1:${port}`;

@@ -111,13 +111,13 @@ function aborted(signal: AbortSignal): Promise<void> {
   });
 }
 
-/** `wrangler dev` leaves cron triggers to be called by hand. */
+/** Locally, cron triggers are to be called by hand. */
 function runCron(url: string): Disposable {
   const call = async (query = "") => {
     const response = await fetch(`${url}/cdn-cgi/local/scheduled${query}`).catch(() => null);
     await response?.body?.cancel();
   };
-  // wrangler keeps queues in memory: what waited there when the stack last ended is sent again.
+  // Miniflare keeps queues in memory: what waited there when the stack last ended is sent again.
   void call("?cron=@start");
   const timer = setInterval(call, CRON_INTERVAL_MS);
   return { [Symbol.dispose]: () => clearInterval(timer) };

@@ -53,7 +53,7 @@ export async function indexOwnSource(stack: Stack, signal: AbortSignal): Promise
   for (let start = 0; start < paths.length; start += FILES_PER_UPLOAD) {
     jobs.push(await upload(stack, paths.slice(start, start + FILES_PER_UPLOAD), signal));
   }
-  // wrangler keeps queues in memory: what waited there when the earlier start ended has to be sent again.
+  // Miniflare keeps queues in memory: what waited there when the earlier start ended has to be sent again.
   if (begun) jobs.push(await indexWhatIsMissing(stack, signal));
   await watch(
     stack,

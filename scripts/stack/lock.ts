@@ -19,7 +19,7 @@ export interface Lock {
 }
 
 /** Words of which the command line of each process of ours holds one: group ids are used again. */
-const OUR_COMMANDS = ["serve-worker", "workerd", "esbuild", "chroma", "embedder"];
+const OUR_COMMANDS = ["serve-worker", "serve-sources", "workerd", "esbuild", "chroma", "embedder"];
 
 /**
  * One stack for each state folder. A lock whose process is gone is taken over, and what that process left running

@@ -2,7 +2,6 @@ import { chmodSync, existsSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { parseEnv } from "node:util";
 import { SETTING_NAMES } from "../../src/config.ts";
-import { StackFailure } from "./failure.ts";
 import { PROJECT } from "./wrangler.ts";
 
 /** A setting of the Worker to its value. */
@@ -37,22 +36,4 @@ export function readSettings(path: string): NodeJS.Dict<string> {
     }
   }
   return parseEnv(readFileSync(path, "utf8"));
-}
-
-/**
- * Settings as `wrangler --env-file` reads them: quoted, so that everything is literal but `$`, which it would
- * expand. Errors: a value that no quoting can carry.
- */
-export function toEnvFile(settings: WorkerSettings): string {
-  return Object.entries(settings)
-    .map(([name, value]) => {
-      const quote = ["'", "`"].find((mark) => !value.includes(mark));
-      if (quote === undefined || /[\r\n]/.test(value)) {
-        throw new StackFailure(
-          `The setting ${name} holds a line break, or both ' and \`. It cannot be passed on.`,
-        );
-      }
-      return `${name}=${quote}${value.replaceAll("$", "\\$")}${quote}\n`;
-    })
-    .join("");
 }

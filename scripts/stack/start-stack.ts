@@ -6,6 +6,7 @@ import { migrate } from "./migrations.ts";
 import { givenSettings, type WorkerSettings } from "./settings.ts";
 import { localSecrets, openState, type State } from "./state.ts";
 import { startWorker } from "./worker.ts";
+import { bundledWorker } from "./worker-bundle.ts";
 import { ensureWorkspace } from "./workspace.ts";
 
 const RATE_LIMIT_MULTIPLIER = "100";
@@ -85,6 +86,10 @@ async function bringUp(launch: Launch, options: StackOptions): Promise<Omit<Stac
   const { state } = launch;
   const progress = options.onProgress ?? (() => {});
   const given = { ...givenSettings(), ...options.settings };
+  const { https = false, watch = false } = options;
+  const bundling = https || watch ? Promise.resolve(null) : bundledWorker(launch);
+  // Awaited below, beside what else the Worker waits for.
+  bundling.catch(() => {});
   const local = given["OPENAI_API_KEY"] === undefined && given["OPENAI_BASE_URL"] === undefined;
   const [chroma, embedder] = await Promise.all([
     given["CHROMA_URL"] === undefined ? startChroma(launch) : elsewhere(given["CHROMA_URL"]),
@@ -107,11 +112,12 @@ async function bringUp(launch: Launch, options: StackOptions): Promise<Omit<Stac
     ...given,
   };
   const starting = startWorker(launch, {
+    bundle: await bundling,
     host: options.host ?? "127.0.0.1",
     port: options.port ?? 8000,
     settings,
-    https: options.https ?? false,
-    watch: options.watch ?? false,
+    https,
+    watch,
     inspectorPort: options.inspectorPort ?? null,
   });
   const [worker] = await Promise.all([starting, upstreams]);

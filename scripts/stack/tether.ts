@@ -3,7 +3,7 @@ import { spawn } from "node:child_process";
 /**
  * Runs a command that may not outlive its parent: `node tether.ts COMMAND [ARG…]`, with standard input a pipe from
  * the parent. When the pipe ends, which the system sees to even after `kill -9`, the command's whole process group
- * is ended, grandchildren (workerd under wrangler) included. CTRL-C is left to the parent, which ends its children
+ * is ended, grandchildren (workerd under Miniflare) included. CTRL-C is left to the parent, which ends its children
  * in order. A parent that opened an IPC channel is told the group's id.
  */
 const GRACE_MS = 5_000;

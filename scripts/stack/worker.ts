@@ -2,11 +2,12 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { type Child, type Launch, startChild, untilReady } from "./child.ts";
 import { freePort } from "./ports.ts";
-import { toEnvFile, type WorkerSettings } from "./settings.ts";
-import { writePrivately } from "./state.ts";
+import type { WorkerSettings } from "./settings.ts";
 import { trustLocalCertificate } from "./trust.ts";
-import { wranglerEnvironment } from "./wrangler.ts";
+import { findError } from "./worker-log.ts";
+import { CONFIG, wranglerEnvironment } from "./wrangler.ts";
 
+const SETTINGS = "worker.json";
 const READY_MS = 120_000;
 const ATTEMPTS = 3;
 
@@ -15,6 +16,8 @@ export interface WorkerOptions {
   /** Wanted port; a taken one gives way to the next free one. 0: any. */
   port: number;
   settings: WorkerSettings;
+  /** The folder of the bundle; null: from the sources, by wrangler's own server. */
+  bundle: string | null;
   /** Serve a certificate of wrangler's own making. */
   https: boolean;
   /** Rebuild when the sources change. */
@@ -24,18 +27,17 @@ export interface WorkerOptions {
 }
 
 /**
- * The Worker under wrangler. Settings travel in a file of mode 600: `ps` would show them on a command line.
+ * The Worker in workerd. Settings travel in a file of mode 600: `ps` would show them on a command line.
  * A port that another process takes after it was found free is given up for the next one.
  */
 export async function startWorker(
   launch: Launch,
   options: WorkerOptions,
 ): Promise<{ url: string; child: Child }> {
-  const envFile = launch.state.path("worker.env");
-  writePrivately(envFile, toEnvFile(options.settings));
+  launch.state.writeJson(SETTINGS, options.settings);
   for (let attempt = 1; ; attempt++) {
     const port = await freePort(options.host, options.port);
-    const child = launchWrangler(launch, options, envFile, port);
+    const child = launchWorker(launch, options, port);
     const url = `${options.https ? "https" : "http"}://${authority(options.host, port)}`;
     try {
       if (options.https) await trustLocalCertificate(child, port);
@@ -48,18 +50,22 @@ export async function startWorker(
   }
 }
 
-function launchWrangler(launch: Launch, options: WorkerOptions, envFile: string, port: number): Child {
+function launchWorker(launch: Launch, options: WorkerOptions, port: number): Child {
+  const { bundle, host, https, watch, inspectorPort } = options;
+  const program =
+    bundle === null
+      ? ["serve-sources.ts", ...(https ? ["--https"] : []), ...(watch ? ["--watch"] : [])]
+      : ["serve-worker.ts", "--bundle", bundle, "--config", CONFIG];
+  const [script = "", ...own] = program;
   return startChild({
     name: "worker",
     command: process.execPath,
     args: [
       ...["--import", pathToFileURL(join(import.meta.dirname, "grow-faster.ts")).href],
-      join(import.meta.dirname, "serve-worker.ts"),
-      ...["--env-file", envFile, "--persist-to", launch.state.path("cloudflare")],
-      ...["--ip", options.host, "--port", String(port)],
-      ...(options.https ? ["--https"] : []),
-      ...(options.watch ? ["--watch"] : []),
-      ...(options.inspectorPort === null ? [] : ["--inspector-port", String(options.inspectorPort)]),
+      ...[join(import.meta.dirname, script), ...own],
+      ...["--settings", launch.state.path(SETTINGS), "--persist-to", launch.state.path("cloudflare")],
+      ...["--ip", host, "--port", String(port)],
+      ...(inspectorPort === null ? [] : ["--inspector-port", String(inspectorPort)]),
     ],
     env: wranglerEnvironment(launch.state),
     launch,
@@ -78,16 +84,4 @@ async function misconfiguration(response: Response): Promise<string | null> {
   const problem = await response.json().catch(() => null);
   if (problem?.code !== "misconfigured") return null;
   return `The Worker refuses its settings. ${problem.detail} They come from the environment, .dev.vars and .env.`;
-}
-
-/** An entry of level `error` in the Worker's log, or an error of wrangler's own, such as a failed build. */
-export function findError(line: string): string | null {
-  if (!line.includes('"level":"error"')) return line.includes("✘ [ERROR]") ? line : null;
-  const entry = /\{.*\}/.exec(line)?.[0] ?? "";
-  try {
-    const { message, error = "" } = JSON.parse(entry) as { message: string; error?: string };
-    return [message, error.split("\n", 1)[0]].filter(Boolean).join(": ");
-  } catch {
-    return line;
-  }
 }

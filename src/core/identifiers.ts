@@ -10,8 +10,12 @@ export function splitIdentifiers(text: string): string[] {
   return words;
 }
 
+const ONE_WORD = /^(?:[a-z]+|[0-9]+)$/;
+
 /** The words of one identifier, lower-cased. */
 export function splitIdentifier(identifier: string): string[] {
+  // Most names of code: nothing to take apart.
+  if (ONE_WORD.test(identifier)) return [identifier];
   return identifier
     .replace(/(\p{Ll}|\p{N})(\p{Lu})/gu, "$1 $2")
     .replace(/(\p{Lu}+)(\p{Lu}\p{Ll})/gu, "$1 $2")

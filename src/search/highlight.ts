@@ -1,5 +1,5 @@
 import { tokensOf } from "../core/terms.ts";
-import { stemOf } from "./lexical-query.ts";
+import { rememberingStems } from "./lexical-query.ts";
 
 /** Half-open, in UTF-16 units of the text. */
 export interface Highlight {
@@ -11,20 +11,16 @@ export interface Highlight {
 const MAX_HIGHLIGHTS = 100;
 
 /**
- * Where the text holds what was looked for: whole identifiers, else those of their words that match. In order,
- * without overlap; words that touch are one.
+ * Marks, in one text after another, what was looked for: whole identifiers, else those of their words that match. In
+ * order, without overlap; words that touch are one.
  */
-export function highlightsOf(text: string, stems: ReadonlySet<string>): Highlight[] {
+export function highlighter(stems: ReadonlySet<string>): (text: string) => Highlight[] {
+  const stemOf = rememberingStems();
+  return (text) => (stems.size === 0 ? [] : highlightsOf(text, (word) => stems.has(stemOf(word))));
+}
+
+function highlightsOf(text: string, matches: (word: string) => boolean): Highlight[] {
   const highlights: Highlight[] = [];
-  if (stems.size === 0) return highlights;
-  const known = new Map<string, boolean>();
-  const matches = (word: string) => {
-    const before = known.get(word);
-    if (before !== undefined) return before;
-    const found = stems.has(stemOf(word));
-    known.set(word, found);
-    return found;
-  };
   for (const { words, whole, start, end } of tokensOf(text)) {
     const ranges =
       whole !== null && matches(whole) ? [{ start, end }] : words.filter(({ word }) => matches(word));

@@ -84,7 +84,20 @@ function quoted(term: string): string {
   return `"${term.replaceAll('"', '""')}"`;
 }
 
+const PLAIN = /^[a-z0-9]*$/;
+
+/** `stemOf`, for many words of which few are new. */
+export function rememberingStems(): typeof stemOf {
+  const known = new Map<string, string>();
+  return (word) => {
+    const stem = known.get(word) ?? stemOf(word);
+    known.set(word, stem);
+    return stem;
+  };
+}
+
 /** What the index compares words by: without diacritics, by Porter's stem. `searching`, `Search` → search. */
 export function stemOf(word: string): string {
+  if (PLAIN.test(word)) return stemmer(word);
   return stemmer(word.normalize("NFD").replaceAll(/\p{M}/gu, "").toLowerCase());
 }

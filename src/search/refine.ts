@@ -2,7 +2,7 @@ import { splitIdentifiers } from "../core/identifiers.ts";
 import { languagesOf } from "../core/path-words.ts";
 import type { StoredChunk } from "../core/ports.ts";
 import type { Ranked } from "./fuse.ts";
-import { stemOf } from "./lexical-query.ts";
+import { rememberingStems } from "./lexical-query.ts";
 import { isTest } from "./test-paths.ts";
 
 /** What a query looks for, as names are compared with it. */
@@ -57,13 +57,18 @@ export function refine(
   query: QueryTerms,
 ): Ranked[] {
   const neighbours = neighbourStrengths(ranking, chunks);
+  const agreement = agreementWith(query);
+  const files = new Map<string, number>();
+  for (const { path } of chunks.values()) {
+    if (!files.has(path)) files.set(path, fileAgreement(path, agreement));
+  }
   const sorted = ranking
     .map((ranked) => {
       const chunk = chunks.get(ranked.id);
       if (chunk === undefined) return { ...ranked, score: ranked.score / GREATEST };
       const added =
-        WEIGHTS.symbol * symbolAgreement(chunk, query) ** SYMBOL_EXPONENT +
-        WEIGHTS.file * fileAgreement(chunk.path, query) +
+        WEIGHTS.symbol * symbolAgreement(chunk, agreement) ** SYMBOL_EXPONENT +
+        WEIGHTS.file * (files.get(chunk.path) ?? 0) +
         WEIGHTS.neighbours * (neighbours.get(chunk.path) ?? 0);
       const score = Math.min(1, (ranked.score + added) / GREATEST);
       return { ...ranked, score: isTest(chunk.path) && !query.tests ? score * TEST_KEPT : score };
@@ -97,34 +102,39 @@ function withoutCrowds(ranking: readonly Ranked[], chunks: ReadonlyMap<string, S
 }
 
 /** Of the names that the chunk defines, the one that agrees best. */
-function symbolAgreement({ symbol, names }: StoredChunk, query: QueryTerms): number {
+function symbolAgreement({ symbol, names }: StoredChunk, agreement: Agreement): number {
   const own = symbol === null ? [] : [symbol];
-  return Math.max(0, ...[...own, ...(names ?? [])].map((name) => agreement(name, query)));
+  return Math.max(0, ...[...own, ...(names ?? [])].map(agreement));
 }
 
 /** Of the names of the file, the one that agrees best: its own, and that of the language that it translates to. */
-function fileAgreement(path: string, query: QueryTerms): number {
-  return Math.max(...[fileName(path), ...languagesOf(path)].map((name) => agreement(name, query)));
+function fileAgreement(path: string, agreement: Agreement): number {
+  return Math.max(...[fileName(path), ...languagesOf(path)].map(agreement));
 }
 
+/** How far a name and the query mean the same, 0..1. */
+type Agreement = (name: string) => number;
+
 /**
- * How far a name and the query mean the same, 0..1: the harmonic mean of the share of the query's rarity that the name
- * holds, and of the share of the name's words that the query holds.
+ * The harmonic mean of the share of the query's rarity that the name holds, and of the share of the name's words that
+ * the query holds.
  */
-function agreement(name: string, { rarity, words }: QueryTerms): number {
-  const stems = new Set(splitIdentifiers(name).map(stemOf));
-  let held = 0;
-  let asked = 0;
-  for (const [stem, idf] of rarity) {
-    asked += idf;
-    if (stems.has(stem)) held += idf;
-  }
-  let matched = 0;
-  for (const stem of stems) if (words.has(stem)) matched++;
-  if (held === 0 || matched === 0) return 0;
-  const recall = held / asked;
-  const precision = matched / stems.size;
-  return (2 * precision * recall) / (precision + recall);
+function agreementWith({ rarity, words }: QueryTerms): Agreement {
+  const stemOf = rememberingStems();
+  const asked = [...rarity.values()].reduce((sum, idf) => sum + idf, 0);
+  return (name) => {
+    const stems = new Set(splitIdentifiers(name).map(stemOf));
+    let held = 0;
+    let matched = 0;
+    for (const stem of stems) {
+      held += rarity.get(stem) ?? 0;
+      if (words.has(stem)) matched++;
+    }
+    if (held === 0 || matched === 0) return 0;
+    const recall = held / asked;
+    const precision = matched / stems.size;
+    return (2 * precision * recall) / (precision + recall);
+  };
 }
 
 /** Without its extension; `src/getYear/index.ts` → getYear. */

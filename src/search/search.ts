@@ -3,7 +3,7 @@ import { sha256Hex } from "../core/hash.ts";
 import { splitIdentifiers } from "../core/identifiers.ts";
 import type { ChunkFilter, IndexAnswer, StoredChunk, VectorHit, WorkspaceIndex } from "../core/ports.ts";
 import { DENSE_SHARE, fuse, type Ranked } from "./fuse.ts";
-import { type Highlight, highlightsOf } from "./highlight.ts";
+import { type Highlight, highlighter } from "./highlight.ts";
 import { exclusionOf, lexicalQuery, stemOf, withConditions } from "./lexical-query.ts";
 import { kindOf } from "./query-kind.ts";
 import { narrowed, type ParsedQuery, parseQuery } from "./query-syntax.ts";
@@ -80,10 +80,11 @@ export async function search(
   const filter = narrowed(query.filter, parsed);
   const byMeaning = (query.mode === "hybrid" || query.mode === "semantic") && filter !== null;
   const giveUpAfterMs = query.mode === "hybrid" ? deps.vectorTimeoutMs : null;
-  // First of all: what comes after it runs while the query is embedded.
+  // First of all: what comes after it runs while the query is embedded. It leaves when the event loop has its turn.
   const meaningLeg = byMeaning
     ? vectorLeg(deps, workspaceId, { text: parsed.text, filter, giveUpAfterMs })
     : async () => [];
+  if (byMeaning) await nextTurn();
   const index = deps.workspaceIndex(workspaceId);
   const plan = planOf(query, parsed);
   const state = stateOf(deps, workspaceId);
@@ -135,8 +136,9 @@ export async function search(
       ? await deps.measure("rerank", () => rerankedPage(order, ranking, request, fetchChunks))
       : null;
     const last = better ?? { page, ranking };
+    const highlightsOf = highlighter(plan.stems);
     return {
-      found: last.page.found.map((hit) => ({ ...hit, highlights: highlightsOf(hit.chunk.text, plan.stems) })),
+      found: last.page.found.map((hit) => ({ ...hit, highlights: highlightsOf(hit.chunk.text) })),
       nextCursor:
         last.page.nextOffset === null
           ? null
@@ -150,6 +152,10 @@ export async function search(
       reranked: asks ? better !== null : null,
     };
   }
+}
+
+function nextTurn(): Promise<void> {
+  return new Promise((resume) => setTimeout(resume, 0));
 }
 
 function fallsShort(page: Page, query: SearchQuery): boolean {

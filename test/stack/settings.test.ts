@@ -1,54 +1,12 @@
 import { mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
-import fc from "fast-check";
+import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
-import { unstable_getVarsForDev } from "wrangler";
-import { givenSettings, readSettings, toEnvFile } from "../../scripts/stack/settings.ts";
-import { findError } from "../../scripts/stack/worker.ts";
+import { givenSettings, readSettings } from "../../scripts/stack/settings.ts";
+import { findError } from "../../scripts/stack/worker-log.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "devflow-settings-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
-
-/** What the Worker gets, by wrangler's own reading. */
-function read(text: string): Record<string, unknown> {
-  const file = join(folder, "worker.env");
-  writeFileSync(file, text);
-  const bindings = unstable_getVarsForDev(resolve("wrangler.toml"), [file], {}, undefined, true);
-  return Object.fromEntries(
-    Object.entries(bindings).map(([name, binding]) => [name, (binding as { value: unknown }).value]),
-  );
-}
-
-describe("toEnvFile", () => {
-  it.each([
-    "plain",
-    "a$b",
-    "$HOME",
-    ["$", "{HOME}"].join(""),
-    "a\\$b",
-    "sp ace # no comment",
-    `say "hi"`,
-    "it's",
-    '{"search": {"requests": 1}}',
-    "\\n",
-    "=x",
-    "é",
-  ])("carries %j as it is", (value) => {
-    expect(read(toEnvFile({ JWT_SECRET: value }))).toEqual({ JWT_SECRET: value });
-  });
-
-  it("carries any value of one line, or refuses it", () => {
-    fc.assert(
-      fc.property(fc.string({ minLength: 1, maxLength: 40 }), (value) => {
-        fc.pre(!(value.includes("'") && value.includes("`")));
-        expect(read(toEnvFile({ A: value, B: "after" }))).toEqual({ A: value, B: "after" });
-      }),
-    );
-    expect(() => toEnvFile({ JWT_SECRET: "a\nb" })).toThrow(/JWT_SECRET/);
-    expect(() => toEnvFile({ JWT_SECRET: "'`" })).toThrow(/JWT_SECRET/);
-  });
-});
 
 describe("givenSettings", () => {
   it("takes what the Worker knows, and no other part of the environment", () => {

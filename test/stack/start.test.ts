@@ -67,7 +67,7 @@ describe("npm start", () => {
     const stack = start();
     await stack.says(READY);
     const { root_key, api_key } = await local();
-    for (const name of [".", "local.json", "secrets.json", "workspace.json", "worker.env", "stack.lock"]) {
+    for (const name of [".", "local.json", "secrets.json", "workspace.json", "worker.json", "stack.lock"]) {
       const mode = (await stat(join(folder, name))).mode & 0o777;
       expect([name, mode.toString(8)]).toEqual([name, name === "." ? "700" : "600"]);
     }
@@ -97,15 +97,14 @@ describe("npm start", () => {
   it("starts again after everything was killed at once, soon, with all that was indexed", async () => {
     const before = await local();
     let fastest = Number.POSITIVE_INFINITY;
-    // A busy machine gets a second chance.
-    for (let attempt = 0; attempt < 2 && fastest > SECOND_START_MS; attempt++) {
+    // A busy machine gets more chances.
+    for (let attempt = 0; attempt < 3 && fastest > SECOND_START_MS; attempt++) {
+      await rm(join(folder, "logs/bundle.log"), { force: true });
       const stack = start();
       fastest = Math.min(fastest, await stack.says(READY));
       expect((await searchPaths("how large is a disc?"))[0]).toBe("src/area.ts");
       // It took the bundle that an earlier start kept.
-      expect(await readFile(join(folder, "logs/worker.log"), "utf8")).toContain(
-        "Attaching additional modules",
-      );
+      await expect(stat(join(folder, "logs/bundle.log"))).rejects.toThrow("ENOENT");
       const after = await local();
       expect([after.workspace_id, after.api_key]).toEqual([before.workspace_id, before.api_key]);
       const processes = stack.processes();
@@ -113,7 +112,7 @@ describe("npm start", () => {
       expect(await leftOf(processes, END_MS)).toEqual([]);
     }
     console.log(`started again in ${(fastest / 1000).toFixed(1)} s`);
-    expect(fastest).toBeLessThan(3 * SECOND_START_MS);
+    expect(fastest).toBeLessThan(SECOND_START_MS);
   });
 
   it("takes everything with it when it alone is killed", async () => {

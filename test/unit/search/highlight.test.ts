@@ -1,12 +1,12 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { highlightsOf } from "../../../src/search/highlight.ts";
+import { highlighter } from "../../../src/search/highlight.ts";
 import { lexicalQuery } from "../../../src/search/lexical-query.ts";
 
 const marked = (query: string, text: string) =>
-  highlightsOf(text, lexicalQuery(query).stems).map(({ start, end }) => text.slice(start, end));
+  highlighter(lexicalQuery(query).stems)(text).map(({ start, end }) => text.slice(start, end));
 
-describe("highlightsOf", () => {
+describe("highlighter", () => {
   it.each([
     ["parse headers", "function parseHttpHeaders(header) {}", ["parse", "Headers", "header"]],
     ["getUserByName", "get_user_by_name(getUser)", ["get_user_by_name", "getUser"]],
@@ -27,7 +27,7 @@ describe("highlightsOf", () => {
     fc.assert(
       fc.property(text, (parts) => {
         const joined = parts.join("");
-        const highlights = highlightsOf(joined, lexicalQuery("foo barFoo fooBar é").stems);
+        const highlights = highlighter(lexicalQuery("foo barFoo fooBar é").stems)(joined);
         expect(highlights.length).toBeLessThanOrEqual(100);
         let last = -1;
         for (const { start, end } of highlights) {
