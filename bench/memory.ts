@@ -13,20 +13,21 @@ import { type HeapUsage, Inspected } from "./inspected.ts";
 import { replaySettings, startReplayEmbedder } from "./replay-embedder.ts";
 
 /**
- * `node bench/memory.ts [--files 10000] [--megabytes 50] [--seconds 3600] [--log FILE]`: the isolate's peak memory while
- * it unpacks and indexes one archive; after so many seconds it tells how far it came. The archive is a tar.gz that is not
+ * `node bench/memory.ts [--files 10000] [--megabytes 50] [--seconds 3600] [--heap 72] [--log FILE]`: the isolate's peak
+ * memory while it unpacks and indexes one archive; after so many seconds it tells how far it came. The archive is a tar.gz that is not
  * compressed, so that it is as large as its files; one file in five is code, the others are prose; vectors have 1,536
  * numbers, from a server that replays.
  * What is read, every 20 ms over the inspector's protocol: V8's `Runtime.getHeapUsage` of the isolate, which is that of
  * the Worker and of all its Durable Objects: its JavaScript heap and what buffers and WebAssembly hold beside it.
- * A Worker may have 128 MB of both together. V8 leaves garbage lie for as long as it has room, and locally it has much, so
- * what is left just after collections is told, too. (workerd answers no `HeapProfiler.collectGarbage`.)
+ * A Worker may have 128 MB of both together. V8 leaves garbage lie for as long as it has room, and locally it has much:
+ * so V8's heap is bounded to `--heap` MiB here, and the isolate would die if the work needed more.
  */
 const { values } = parseArgs({
   options: {
     files: { type: "string", default: "10000" },
     megabytes: { type: "string", default: "50" },
     seconds: { type: "string", default: "3600" },
+    heap: { type: "string", default: "72" },
     log: { type: "string" },
   },
 });
@@ -39,6 +40,7 @@ const FREED_BYTES = 5e6;
 const MB = 1e6;
 const SOURCES = globSync("src/**/*.ts").map((path) => readFileSync(path, "utf8"));
 
+process.env["MINIFLARE_WORKERD_V8_FLAGS"] = `--max-heap-size=${values.heap}`;
 const folder = mkdtempSync(join(tmpdir(), "devflow-memory-"));
 const inspectorPort = await freePort("127.0.0.1", 0);
 const replay = await startReplayEmbedder({ dimensions: DIMENSIONS });
@@ -54,7 +56,7 @@ const stack = await startStack({
   },
 });
 try {
-  const isolate = await Inspected.open(`ws://127.0.0.1:${inspectorPort}/`);
+  const isolate = await Inspected.open(`ws://127.0.0.1:${inspectorPort}/devflow`);
   const client = new Client(stack.url, stack.apiKey);
   await client.json("GET", "/v1/stats");
   const atRest = await isolate.heapUsage();

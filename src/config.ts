@@ -297,7 +297,7 @@ export function parseConfig(env: Record<string, unknown>): ConfigResult {
       ok: false,
       problems: parsed.error.issues.map((issue) => ({
         setting: String(issue.path[0] ?? "settings"),
-        reason: given[String(issue.path[0])] === undefined ? "is missing" : "has a form that is not allowed",
+        reason: given[String(issue.path[0])] === undefined ? "is missing" : formProblem(issue),
       })),
     };
   }
@@ -314,6 +314,14 @@ export function parseConfig(env: Record<string, unknown>): ConfigResult {
     problems.push({ setting: "ALERT_WEBHOOK_SECRET", reason: "is missing, while ALERT_WEBHOOK_URL is set" });
   }
   return problems.length > 0 ? { ok: false, problems } : { ok: true, config };
+}
+
+/** What the setting takes, where that is a list or a range. */
+function formProblem(issue: z.core.$ZodIssue): string {
+  if (issue.code === "invalid_value") return `takes ${issue.values.join(", ")}`;
+  if (issue.code === "too_small" && issue.origin === "number") return `takes ${issue.minimum} and more`;
+  if (issue.code === "too_big" && issue.origin === "number") return `takes ${issue.maximum} at most`;
+  return "has a form that is not allowed: see docs/configuration.md";
 }
 
 function productionProblems(config: Config): SettingProblem[] {

@@ -1,6 +1,8 @@
+import { parseConfig } from "../../src/config.ts";
 import type { Child, Launch, Server } from "./child.ts";
 import { startChroma } from "./chroma.ts";
 import { LOCAL_EMBEDDING_SETTINGS, startEmbedder } from "./embedder.ts";
+import { StackFailure } from "./failure.ts";
 import { takeLock } from "./lock.ts";
 import { migrate } from "./migrations.ts";
 import { givenSettings, type WorkerSettings } from "./settings.ts";
@@ -86,15 +88,28 @@ async function bringUp(launch: Launch, options: StackOptions): Promise<Omit<Stac
   const { state } = launch;
   const progress = options.onProgress ?? (() => {});
   const given = { ...givenSettings(), ...options.settings };
+  const local = given["OPENAI_API_KEY"] === undefined && given["OPENAI_BASE_URL"] === undefined;
+  const own = {
+    ENVIRONMENT: "development",
+    RATE_LIMIT_MULTIPLIER,
+    ...localSecrets(state),
+    ...(local ? LOCAL_EMBEDDING_SETTINGS : {}),
+    ...given,
+  };
+  refuseProblems(own);
   const { https = false, watch = false } = options;
   const bundling = https || watch ? Promise.resolve(null) : bundledWorker(launch);
   // Awaited below, beside what else the Worker waits for.
   bundling.catch(() => {});
-  const local = given["OPENAI_API_KEY"] === undefined && given["OPENAI_BASE_URL"] === undefined;
   const [chroma, embedder] = await Promise.all([
     given["CHROMA_URL"] === undefined ? startChroma(launch) : elsewhere(given["CHROMA_URL"]),
     local ? startEmbedder(launch) : elsewhere(given["OPENAI_BASE_URL"] ?? OPENAI_URL),
   ]);
+  const settings = {
+    ...own,
+    ...(local ? { OPENAI_BASE_URL: embedder.url } : {}),
+    CHROMA_URL: chroma.url,
+  };
   const database = migrate(launch);
   const upstreams = Promise.all([chroma.ready, embedder.ready, database]).then(() =>
     progress("Chroma, embeddings and database are up"),
@@ -103,14 +118,6 @@ async function bringUp(launch: Launch, options: StackOptions): Promise<Omit<Stac
   upstreams.catch(() => {});
   await Promise.race([database, upstreams]);
 
-  const settings = {
-    ENVIRONMENT: "development",
-    RATE_LIMIT_MULTIPLIER,
-    ...localSecrets(state),
-    ...(local ? { ...LOCAL_EMBEDDING_SETTINGS, OPENAI_BASE_URL: embedder.url } : {}),
-    CHROMA_URL: chroma.url,
-    ...given,
-  };
   const starting = startWorker(launch, {
     bundle: await bundling,
     host: options.host ?? "127.0.0.1",
@@ -146,6 +153,14 @@ async function bringUp(launch: Launch, options: StackOptions): Promise<Omit<Stac
     ...workspace,
     failed: firstToEnd([chroma.child, embedder.child, worker.child]),
   };
+}
+
+/** Before anything is waited for, and in the words of the Worker, which would refuse them too. */
+function refuseProblems(settings: WorkerSettings): void {
+  const parsed = parseConfig(settings);
+  if (parsed.ok) return;
+  const problems = parsed.problems.map(({ setting, reason }) => `${setting} ${reason}.`).join(" ");
+  throw new StackFailure(`${problems} Settings come from the environment, .dev.vars and .env.`);
 }
 
 /** What has been started; after `stop`, whatever is still added is stopped at once. */

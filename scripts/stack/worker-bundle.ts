@@ -1,5 +1,14 @@
 import { createHash } from "node:crypto";
-import { globSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, utimesSync } from "node:fs";
+import {
+  existsSync,
+  globSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  utimesSync,
+} from "node:fs";
 import { dirname, extname, join, resolve } from "node:path";
 import type { V4WorkerOptions } from "miniflare";
 import { buildPage } from "../web/page.ts";
@@ -8,7 +17,14 @@ import { findError } from "./worker-log.ts";
 import { CONFIG, PROJECT, wranglerEnvironment } from "./wrangler.ts";
 
 /** What the bundle is made of: where nothing of it has changed, neither has the bundle. */
-export const INPUTS = ["src/**/*.ts", "package.json", "package-lock.json", "tsconfig.json", "wrangler.toml"];
+export const INPUTS = [
+  "src/**/*.ts",
+  "package.json",
+  "package-lock.json",
+  "tsconfig.json",
+  "wrangler.toml",
+  "scripts/stack/*bundle*.ts",
+];
 /** Bundles that are kept, the one used last first: of this state of the sources, and of some before or beside it. */
 const KEPT = 3;
 const SHELF = join(PROJECT, "node_modules", ".cache", "devflow-worker");
@@ -44,6 +60,7 @@ export async function bundledWorker(launch: Launch): Promise<string> {
   try {
     mkdirSync(draft, { recursive: true });
     await bundleWorker(launch, CONFIG, draft);
+    if (!isWhole(folder)) rmSync(folder, { recursive: true, force: true });
     renameSync(draft, folder);
   } catch (error) {
     rmSync(draft, { recursive: true, force: true });
@@ -64,7 +81,8 @@ export async function bundleWorker(launch: Launch, config: string, out: string):
     launch,
     findError,
   });
-  if ((await child.ended) !== 0) throw startFailure(child, "The Worker could not be built.");
+  // A child that is stopped ends with 0.
+  if ((await child.ended) !== 0 || !isWhole(out)) throw startFailure(child, "The Worker could not be built.");
 }
 
 /** The bundle for Miniflare. @param config that it was made from. */
@@ -85,7 +103,13 @@ export function readBundle(folder: string, config: string): V4WorkerOptions {
   };
 }
 
+/** The bindings are written last. */
+function isWhole(folder: string): boolean {
+  return existsSync(join(folder, BINDINGS));
+}
+
 function isKept(folder: string): boolean {
+  if (!isWhole(folder)) return false;
   try {
     const now = new Date();
     utimesSync(folder, now, now);

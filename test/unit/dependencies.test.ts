@@ -14,7 +14,7 @@ describe("dependencies", () => {
 
   it("are pinned to exact versions", () => {
     const ranges = Object.entries<string>({ ...pkg.dependencies, ...pkg.devDependencies }).filter(
-      ([, range]) => !/^(npm:.+@)?\d+\.\d+\.\d+$/.test(range),
+      ([, range]) => !/^(npm:.+@)?\d+\.\d+\.\d+(?:-[\w.]+)?$/.test(range),
     );
     expect(ranges).toEqual([]);
   });
