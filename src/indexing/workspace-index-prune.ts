@@ -6,41 +6,80 @@ export interface Alternative {
   known: { holders: number; rarity: number } | null;
 }
 
+type Term = { match: string; holders: number; rarity: number };
+
 /** Limit that a term's part in BM25 tends to, in units of its rarity: k1 + 1, with FTS5's k1 of 1.2. */
 const SATURATION = 2.2;
 /** Below so many entries all of them are scored as fast. */
 const FEWEST_ENTRIES = 5_000;
-/** Only where at most this share of the entries is left to score. */
-const GREATEST_SHARE = 0.7;
-/** The common ones may have no more than this share of what the rare ones can add up to, or the best would not do. */
-const GREATEST_BOUND = 0.9;
+/** Rarest terms that are looked at one by one; a chunk is taken to hold all the others, as far as the bound goes. */
+const TOLD_APART = 6;
+/** Asked for at first: chunks whose terms have this share of all the rarity. */
+const FIRST_SHARE = 0.5;
+/** Where too few chunks have so much: this share of it. */
+const FEWER_SHARE = 0.55;
+/** Between a bound and a score that is as high. */
+const LESS = 0.999;
+
+/** Rarity that the terms of a chunk are to add up to, for a first try; null where trying saves nothing. */
+export function firstLeast(alternatives: readonly Alternative[]): number | null {
+  const terms = termsOf(alternatives);
+  if (sum(terms.map(({ holders }) => holders)) < FEWEST_ENTRIES) return null;
+  return FIRST_SHARE * sum(terms.map(({ rarity }) => rarity));
+}
 
 /**
- * The rare ones of the alternatives: those that hold none of them score `bound` at most, and need not be scored once
- * so many others score more (MaxScore: Turtle and Flood 1995). Null where that would save little.
- * @param limit hits that are wanted.
+ * What is to be asked for next. @param least that was asked for. @param last score of the last hit, where that many were
+ * found: chunks that cannot score as much need not be looked at again. Null: too few were found.
  */
-export function rareOf(
+export function nextLeast(least: number, last: number | null): number {
+  return last === null ? least * FEWER_SHARE : Math.min(least, last / SATURATION) * LESS;
+}
+
+/**
+ * An expression for the chunks whose terms add up to `least` in rarity, or that hold a phrase, and what any other chunk
+ * scores at most (after MaxScore: Turtle and Flood 1995). So the best of all are found by scoring these alone, where
+ * the last of the hits scores more than the bound. Null where it would be all chunks, or none.
+ */
+export function strongOf(
   alternatives: readonly Alternative[],
-  limit: number,
+  least: number,
 ): { match: string; bound: number } | null {
-  const phrases = alternatives.filter(({ known }) => known === null).map(({ match }) => match);
-  const counted = alternatives
-    .flatMap(({ match, known }) => (known === null ? [] : [{ match, ...known }]))
-    .sort((a, b) => b.rarity - a.rarity);
-  const entries = counted.reduce((sum, { holders }) => sum + holders, 0);
-  if (entries < FEWEST_ENTRIES) return null;
-  let left = counted.reduce((sum, { rarity }) => sum + rarity, 0);
-  let taken = 0;
-  let held = 0;
-  for (const [i, { rarity, holders }] of counted.entries()) {
-    left -= rarity;
-    taken += rarity;
-    held += holders;
-    if (held > GREATEST_SHARE * entries) return null;
-    if (held < limit || left > GREATEST_BOUND * taken) continue;
-    const rare = [...counted.slice(0, i + 1).map(({ match }) => match), ...phrases];
-    return { match: rare.join(" OR "), bound: SATURATION * left };
-  }
-  return null;
+  const terms = termsOf(alternatives).sort((a, b) => b.rarity - a.rarity);
+  const apart = terms.slice(0, TOLD_APART);
+  const others = sum(terms.slice(TOLD_APART).map(({ rarity }) => rarity));
+  const needed = least - others;
+  let most = 0;
+
+  /** For the terms from `i` on, beside others of the rarity `held`. */
+  const build = (i: number, held: number): string | boolean => {
+    if (held >= needed) return true;
+    const term = apart[i];
+    const possible = held + sum(apart.slice(i).map(({ rarity }) => rarity));
+    if (term === undefined || possible < needed) {
+      most = Math.max(most, possible);
+      return false;
+    }
+    const beside = build(i + 1, held + term.rarity);
+    const without = build(i + 1, held);
+    const withIt = typeof beside === "string" ? `(${term.match} AND ${beside})` : beside && term.match;
+    if (typeof withIt === "string" && typeof without === "string") return `(${withIt} OR ${without})`;
+    return withIt === false ? without : withIt;
+  };
+
+  const match = build(0, 0);
+  if (typeof match === "boolean") return null;
+  const phrases = alternatives.filter(({ known }) => known === null).map((phrase) => phrase.match);
+  return { match: [match, ...phrases].join(" OR "), bound: SATURATION * (most + others) };
+}
+
+/** Those that some chunk holds. */
+function termsOf(alternatives: readonly Alternative[]): Term[] {
+  return alternatives.flatMap(({ match, known }) =>
+    known === null || known.holders === 0 ? [] : [{ match, ...known }],
+  );
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, number) => total + number, 0);
 }

@@ -9,7 +9,7 @@ import type {
   LexicalHit,
   StoredChunk,
 } from "../core/ports.ts";
-import { type Alternative, rareOf } from "./workspace-index-prune.ts";
+import { type Alternative, firstLeast, nextLeast, strongOf } from "./workspace-index-prune.ts";
 
 /**
  * Weights of the columns in BM25, 0 and up, 1 for the body: a term in the name of what is defined, or in the path, tells
@@ -17,6 +17,8 @@ import { type Alternative, rareOf } from "./workspace-index-prune.ts";
  * the sets named in docs/search.md.
  */
 const WEIGHTS = { symbol: 5, path: 3, doc: 1, body: 1 };
+/** Looks at a part of the chunks; then all are scored. */
+const TRIES = 3;
 const BM25 = `bm25(chunk_terms, ${Object.values(WEIGHTS).join(", ")})`;
 
 /** SQL conditions over `files f` and the table that has the kind, with their bindings; empty where nothing is restricted. */
@@ -50,7 +52,8 @@ export function conditionsOf(
 
 /**
  * Best first; equal scores in the order in which the chunks came in. Scoring a chunk costs ten times what finding it
- * does: in a large workspace those that hold the rare words alone are scored, where the others cannot come before them.
+ * does: in a large workspace only those are scored that hold enough of the rare words, where no other can come before
+ * them. Where another could, the score that is to be beaten is known by then, and says which those are.
  * @param alternatives what `match` is a disjunction of; empty where there is more to it.
  */
 export function findLexical(
@@ -60,10 +63,14 @@ export function findLexical(
   limit: number,
   alternatives: readonly Alternative[] = [],
 ): LexicalHit[] {
-  const rare = rareOf(alternatives, limit);
-  if (rare !== null) {
-    const hits = rankLexical(sql, match, filter, limit, rare.match);
-    if (hits.length === limit && (hits.at(-1)?.bm25 ?? 0) > rare.bound) return hits;
+  let least = firstLeast(alternatives);
+  for (let tries = TRIES; tries > 0 && least !== null; tries--) {
+    const strong = strongOf(alternatives, least);
+    if (strong === null) break;
+    const hits = rankLexical(sql, match, filter, limit, strong.match);
+    const last = hits.length === limit ? (hits.at(-1)?.bm25 ?? 0) : null;
+    if (last !== null && last > strong.bound) return hits;
+    least = nextLeast(least, last);
   }
   return rankLexical(sql, match, filter, limit, null);
 }

@@ -1,34 +1,83 @@
+import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { rareOf } from "../../../src/indexing/workspace-index-prune.ts";
+import {
+  type Alternative,
+  firstLeast,
+  nextLeast,
+  strongOf,
+} from "../../../src/indexing/workspace-index-prune.ts";
 
 const CHUNKS = 100_000;
-const term = (match: string, holders: number) => ({
+const term = (match: string, holders: number): Alternative => ({
   match,
   known: { holders, rarity: Math.max(1e-6, Math.log((CHUNKS - holders + 0.5) / (holders + 0.5))) },
 });
+const phrase: Alternative = { match: '"error message"', known: null };
 
-describe("rareOf", () => {
-  it("takes the fewest of the rarest that can fill the places, and bounds what the others score", () => {
-    const rare = rareOf([term('"string"', 40_000), term('"zod"', 20), term('"refine"', 900)], 100);
-    expect(rare?.match).toBe('"zod" OR "refine"');
-    expect(rare?.bound).toBeCloseTo(2.2 * Math.log(60_000.5 / 40_000.5));
+/** Whether a chunk with these terms is one of those that the expression names. */
+function holds(expression: string, terms: ReadonlySet<string>): boolean {
+  const flat = expression.replaceAll(/"[^"]+"/g, (quoted) => (terms.has(quoted) ? "1" : "0"));
+  let text = flat.replaceAll(" AND ", "&").replaceAll(" OR ", "|");
+  for (let before = ""; before !== text; ) {
+    before = text;
+    text = text
+      .replace(/\(([01])\)/, "$1")
+      .replace(/([01])&([01])/, (_, a, b) => (a === "1" && b === "1" ? "1" : "0"))
+      .replace(/(?<![&])([01])\|([01])(?![&])/, (_, a, b) => (a === "1" || b === "1" ? "1" : "0"));
+  }
+  return text === "1";
+}
+
+describe("strongOf", () => {
+  it("asks for chunks that hold enough, in rarity, of what is looked for", () => {
+    const alternatives = [term('"string"', 40_000), term('"zod"', 20), term('"refine"', 900)];
+    const strong = strongOf(alternatives, firstLeast(alternatives) ?? 0);
+    expect(strong?.match).toBe('"zod"');
+    expect(strong?.bound).toBeCloseTo(2.2 * (Math.log(99_100.5 / 900.5) + Math.log(60_000.5 / 40_000.5)));
+    expect(strongOf(alternatives, 9)?.match).toBe('("zod" AND "refine")');
+    expect(strongOf(alternatives, 5)?.match).toBe('("zod" OR ("refine" AND "string"))');
+    expect(strongOf(alternatives, 4)?.match).toBe('("zod" OR "refine")');
   });
 
-  it("always takes phrases, which nobody counted", () => {
-    const phrase = { match: '"json schema"', known: null };
-    expect(rareOf([phrase, term('"schema"', 30_000), term('"xml"', 500)], 100)?.match).toBe(
-      '"xml" OR "json schema"',
+  it("keeps what holds a phrase, which nobody counted", () => {
+    const alternatives = [phrase, term('"schema"', 30_000), term('"xml"', 500)];
+    expect(strongOf(alternatives, firstLeast(alternatives) ?? 0)?.match).toBe('"xml" OR "error message"');
+  });
+
+  it("names every chunk that may score above its bound, and no term that none holds", () => {
+    const counts = fc.array(fc.integer({ min: 0, max: 90_000 }), { minLength: 1, maxLength: 9 });
+    const share = fc.double({ min: 0.05, max: 1, noNaN: true });
+    const held = fc.array(fc.boolean(), { minLength: 9, maxLength: 9 });
+    fc.assert(
+      fc.property(counts, share, fc.array(held, { maxLength: 20 }), (holders, ofAll, chunks) => {
+        const alternatives = holders.map((count, i) => term(`"t${i}"`, count));
+        const standing = alternatives.filter(({ known }) => (known?.holders ?? 0) > 0);
+        const rarityOf = (of: Alternative[]) => of.reduce((sum, { known }) => sum + (known?.rarity ?? 0), 0);
+        const strong = strongOf(alternatives, ofAll * rarityOf(standing));
+        if (strong === null) return;
+        for (const mask of chunks) {
+          const own = standing.filter((_, i) => mask[i]);
+          if (holds(strong.match, new Set(own.map(({ match }) => match)))) continue;
+          expect(2.2 * rarityOf(own)).toBeLessThanOrEqual(strong.bound * (1 + 1e-9));
+        }
+        for (const { match, known } of alternatives) {
+          if (known?.holders === 0) expect(strong.match).not.toContain(match);
+        }
+      }),
     );
   });
+});
 
-  it.each([
-    ["of one term", [term('"string"', 40_000)]],
-    ["in a small workspace", [term('"a"', 2000), term('"b"', 150)]],
-    ["where the rare ones cannot fill the places", [term('"a"', 50_000), term('"b"', 50), term('"c"', 0)]],
-    ["where the rare ones are most of all", [term('"a"', 10_000), term('"b"', 9_900)]],
-    ["of phrases alone", [{ match: '"a b"', known: null }]],
-    ["of nothing", []],
-  ])("tells nothing %s", (_, alternatives) => {
-    expect(rareOf(alternatives, 100)).toBeNull();
+describe("what is asked for", () => {
+  it("is nothing where all chunks are scored as fast", () => {
+    expect(firstLeast([term('"a"', 4000), term('"b"', 900)])).toBeNull();
+    expect(firstLeast([phrase])).toBeNull();
+  });
+
+  it("is less where too few have as much, and else what can beat the last hit", () => {
+    expect(nextLeast(8, null)).toBeLessThan(8);
+    const least = nextLeast(8, 11);
+    const strong = strongOf([term('"a"', 500), term('"b"', 700), term('"c"', 30_000)], least);
+    expect(strong?.bound).toBeLessThan(11);
   });
 });
