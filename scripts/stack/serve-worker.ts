@@ -35,7 +35,6 @@ const miniflare = new Miniflare(
     // `/cdn-cgi/local/scheduled`, by which the stack runs the cron.
     unsafeTriggerHandlers: true,
     resourcePersistencePath: join(values["persist-to"], "v3"),
-    resourceTmpPath: join(values["persist-to"], "tmp"),
     ...(inspected ? { inspectorHost: "127.0.0.1", inspectorPort: Number(values["inspector-port"]) } : {}),
     workers: [
       {

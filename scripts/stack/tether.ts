@@ -1,4 +1,5 @@
 import { spawn } from "node:child_process";
+import { setTimeout } from "node:timers/promises";
 
 /**
  * Runs a command that may not outlive its parent: `node tether.ts COMMAND [ARG…]`, with standard input a pipe from
@@ -7,6 +8,9 @@ import { spawn } from "node:child_process";
  * in order. A parent that opened an IPC channel is told the group's id.
  */
 const GRACE_MS = 5_000;
+/** For the kernel, to end what was killed: until then it may hold locks that the next start meets. */
+const GONE_MS = 2_000;
+const POLL_MS = 5;
 
 const [command, ...args] = process.argv.slice(2);
 if (command === undefined) throw new Error("usage: tether COMMAND [ARG…]");
@@ -22,11 +26,19 @@ function signalGroup(signal: NodeJS.Signals): void {
   }
 }
 
+function groupLives(): boolean {
+  try {
+    return child.pid !== undefined && process.kill(-child.pid, 0);
+  } catch {
+    return false;
+  }
+}
+
 function end(): void {
   if (ending) return;
   ending = true;
   signalGroup("SIGTERM");
-  setTimeout(() => signalGroup("SIGKILL"), GRACE_MS).unref();
+  void setTimeout(GRACE_MS, undefined, { ref: false }).then(() => signalGroup("SIGKILL"));
 }
 
 process.on("SIGINT", () => {});
@@ -41,7 +53,8 @@ child.on("error", (error) => {
   console.error(`${command}: ${error.message}`);
   process.exit(127);
 });
-child.on("exit", (code) => {
+child.on("exit", async (code) => {
   signalGroup("SIGKILL");
+  for (let waited = 0; groupLives() && waited < GONE_MS; waited += POLL_MS) await setTimeout(POLL_MS);
   process.exit(code ?? (ending ? 0 : 1));
 });

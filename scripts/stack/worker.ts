@@ -1,3 +1,4 @@
+import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { type Child, type Launch, startChild, untilReady } from "./child.ts";
@@ -67,10 +68,17 @@ function launchWorker(launch: Launch, options: WorkerOptions, port: number): Chi
       ...["--ip", host, "--port", String(port)],
       ...(inspectorPort === null ? [] : ["--inspector-port", String(inspectorPort)]),
     ],
-    env: wranglerEnvironment(launch.state),
+    env: { ...wranglerEnvironment(launch.state), TMPDIR: emptied(launch.state.path("cloudflare", "tmp")) },
     launch,
     findError,
   });
+}
+
+/** Miniflare leaves a folder behind where it is killed. */
+function emptied(folder: string): string {
+  rmSync(folder, { recursive: true, force: true });
+  mkdirSync(folder, { recursive: true });
+  return folder;
 }
 
 /** Where this machine reaches what listens on the host. */
