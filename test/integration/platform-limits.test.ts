@@ -61,11 +61,21 @@ describe("one invocation of the consumer", () => {
   it("keeps within the platform's bounds for ten messages of fifty files", { timeout: 90_000 }, async () => {
     const workspace = await newWorkspace();
     const file = (i: number) => `export function part${i}(rows: number[]) { return rows[${i}]; }\n`;
-    const contents = Object.fromEntries(Array.from({ length: 500 }, (_, i) => [`src/p${i}.ts`, file(i)]));
-    const { messages } = await accepted(workspace, contents);
+    const files = (from: number, to: number) =>
+      Object.fromEntries(
+        Array.from({ length: to - from }, (_, i) => [`src/p${from + i}.ts`, file(from + i)]),
+      );
+    const first = await consumed((await accepted(workspace, files(0, 50))).messages);
+    const { messages } = await accepted(workspace, files(50, 550));
     expect(messages).toHaveLength(10);
     const used = await consumed(messages);
-    console.log(`500 files: ${JSON.stringify(used)}`);
+    const last = await consumed((await accepted(workspace, files(550, 600))).messages);
+    console.log(`50, 500 and 50 files: ${JSON.stringify([first, used, last])}`);
+    // As many for a file, however many there are and stand already.
+    for (const count of ["subrequests", "statements"] as const) {
+      expect(used[count]).toBeLessThanOrEqual(10 * first[count]);
+      expect(last[count]).toBeLessThanOrEqual(first[count]);
+    }
     expectWithin(used);
     expect(used.subrequests).toBeGreaterThan(500);
     expect(used.subrequests).toBeLessThanOrEqual(CONSUMER_SUBREQUESTS);

@@ -18,9 +18,10 @@ export const PLATFORM = {
   rpcBytes: 32 * 1024 * 1024,
 } as const;
 
-/** The largest of each that an invocation did. */
+/** Calls and D1's statements in all, and the largest of each other thing, that an invocation did. */
 export interface Used {
   subrequests: number;
+  statements: number;
   statementBytes: number;
   boundParameters: number;
   valueBytes: number;
@@ -42,6 +43,7 @@ export interface Guard {
 export function guardPlatform(): Guard {
   const used: Used = {
     subrequests: 0,
+    statements: 0,
     statementBytes: 0,
     boundParameters: 0,
     valueBytes: 0,
@@ -59,7 +61,9 @@ export function guardPlatform(): Guard {
   const all = env as unknown as Env;
   const bound = {
     ...all,
-    DB: guardedDatabase(all.DB, note, call),
+    DB: guardedDatabase(all.DB, note, call, (count) => {
+      used.statements += count;
+    }),
     BLOBS: counted(all.BLOBS, call),
     INDEXING: guardedQueue(all.INDEXING, note, call),
     INDEXING_BULK: guardedQueue(all.INDEXING_BULK, note, call),
@@ -101,7 +105,12 @@ const RUNS = new Set<string | symbol>(["all", "run", "raw", "first"]);
 /** A guarded statement to the one that D1 knows. */
 const plainOf = new WeakMap<object, D1PreparedStatement>();
 
-function guardedDatabase(database: D1Database, note: Note, call: () => void): D1Database {
+function guardedDatabase(
+  database: D1Database,
+  note: Note,
+  call: () => void,
+  run: (statements: number) => void,
+): D1Database {
   const guarded = (statement: D1PreparedStatement): D1PreparedStatement => {
     const proxy = new Proxy(statement, {
       get(object, name) {
@@ -113,7 +122,10 @@ function guardedDatabase(database: D1Database, note: Note, call: () => void): D1
             for (const one of args) note("valueBytes", sizeOf(one));
             return guarded(value.apply(object, args) as D1PreparedStatement);
           }
-          if (RUNS.has(name)) call();
+          if (RUNS.has(name)) {
+            call();
+            run(1);
+          }
           return value.apply(object, args);
         };
       },
@@ -132,6 +144,7 @@ function guardedDatabase(database: D1Database, note: Note, call: () => void): D1
       if (name === "batch") {
         return (statements: D1PreparedStatement[]) => {
           call();
+          run(statements.length);
           return object.batch(statements.map((one) => plainOf.get(one) ?? one));
         };
       }
