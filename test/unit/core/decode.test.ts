@@ -115,9 +115,14 @@ describe("decodeText", () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 300 }), (bytes) => {
         const decoded = decodeText(bytes);
-        if (decoded.ok && decoded.encoding !== "utf-8") expect(decoded.text).not.toMatch(/\ufffd/);
+        if (!decoded.ok || !decoded.text.includes("\ufffd")) return;
+        // Then the bytes say so themselves, as FF FD does in UTF-16.
+        const { text, encoding } = decoded;
+        const encoded = { "utf-8": Buffer.from(text), "utf-16le": utf16(text, true) }[encoding];
+        const again = encoding === "utf-16be" ? utf16(text, false) : encoded;
+        expect(again && Buffer.from(bytes).subarray(-again.length).equals(again), encoding).toBe(true);
       }),
-      { numRuns: 2000 },
+      { numRuns: 2000, examples: [[Uint8Array.of(0xff, 0xfd, 0x00, 0x20)]] },
     );
   });
 
