@@ -72,8 +72,8 @@ describe("decodeText", () => {
         ["gb18030", CHINESE, "gb18030"],
       ] as const) {
         expect.soft(decodeText(encode(text, codec)), codec).toEqual({ ok: true, text, encoding });
-        // The same at the end of a long file whose beginning is ASCII.
-        const long = "const x = 1;\n".repeat(20_000) + text;
+        // The same at the end of a file longer than what is looked at, whose beginning is ASCII.
+        const long = "const x = 1;\n".repeat(2_000) + text;
         expect
           .soft(decodeText(encode(long, codec)), `long ${codec}`)
           .toEqual({ ok: true, text: long, encoding });
