@@ -23,10 +23,10 @@ import { sweepJob } from "./indexing/sweep.ts";
 import type { Services } from "./services.ts";
 
 /**
- * Messages worked on side by side: while one waits for the embedder another waits for the vector store. Each holds its
- * sources and 300 vectors, and a Worker has 128 MB; with four there was more to hold, and no more done in the same time.
+ * Messages worked on side by side: while one waits for the embedder another waits for the vector store. Each holds 300
+ * vectors at most, and a Worker has 128 MB.
  */
-const WIDTH = 2;
+const WIDTH = 4;
 /**
  * Messages of one workspace worked on at once, over all consumers, and those of them for small jobs: where a large job
  * has all of its places, its next messages go behind those of others.
