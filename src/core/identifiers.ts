@@ -10,11 +10,11 @@ export function splitIdentifiers(text: string): string[] {
   return words;
 }
 
-const ONE_WORD = /^(?:[a-z]+|[0-9]+)$/;
+/** Nothing to take apart, as in most names of code. */
+export const ONE_WORD = /^(?:[a-z]+|[0-9]+)$/;
 
 /** The words of one identifier, lower-cased. */
 export function splitIdentifier(identifier: string): string[] {
-  // Most names of code: nothing to take apart.
   if (ONE_WORD.test(identifier)) return [identifier];
   return identifier
     .replace(/(\p{Ll}|\p{N})(\p{Lu})/gu, "$1 $2")

@@ -1,3 +1,5 @@
+import { ONE_WORD } from "./identifiers.ts";
+
 /**
  * The words that full-text search knows text by. Index and queries both go through here, so that a term of one
  * is a term of the other. Identifiers are split into words (`getUserByName` → get user by name) and also kept
@@ -28,7 +30,6 @@ const TOKEN = /[\p{L}\p{N}\p{M}_$]+/gu;
 /** Between words of one identifier; the same boundaries as `splitIdentifier`. */
 const BOUNDARY =
   /(?<=[\p{Ll}\p{N}])(?=\p{Lu})|(?<=\p{Lu})(?=\p{Lu}\p{Ll})|(?<=\p{L})(?=\p{N})|(?<=\p{N})(?=\p{L})|(?=[_$])|(?<=[_$])/u;
-const ONE_WORD = /^(?:[a-z]+|[0-9]+)$/;
 const ASCII = /^[A-Za-z0-9_$]+$/;
 /** The words that `BOUNDARY` leaves of an ASCII run, found in a third of the time. */
 const ASCII_WORDS = /[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+/g;
@@ -49,7 +50,6 @@ export function* tokensOf(text: string): Generator<Token> {
 }
 
 function wordsOf(run: string, offset: number): Word[] {
-  // Most tokens of code: nothing to take apart.
   if (ONE_WORD.test(run)) return [{ word: run, start: offset, end: offset + run.length }];
   const words: Word[] = [];
   if (ASCII.test(run)) {
