@@ -22,6 +22,10 @@ Settings come from the environment, .dev.vars and .env:
 and any setting of the Worker; see src/config.ts.`;
 
 const DEFAULT_PORT = 8000;
+/** The first start is promised within a minute; what is not indexed by then goes on behind it. */
+const READY_WITHIN_MS = 50_000;
+/** So that a start on a slow machine has something to show. */
+const LEAST_INDEX_WAIT_MS = 5_000;
 /** How often the local stack runs the Worker's cron, which mends what a fault left. */
 const CRON_INTERVAL_MS = 5 * 60_000;
 const PARENT_POLL_MS = 1_000;
@@ -74,8 +78,10 @@ async function run(options: StartOptions, interruption: AbortSignal): Promise<vo
     const failure = stack.failed.then((sentence) => {
       throw new StackFailure(sentence);
     });
-    if (!options["no-index"] && stack.apiKey !== "")
-      await Promise.race([indexOwnSource(stack, interruption), failure]);
+    if (!options["no-index"] && stack.apiKey !== "") {
+      const waitMs = Math.max(LEAST_INDEX_WAIT_MS, READY_WITHIN_MS - (performance.now() - began));
+      await Promise.race([indexOwnSource(stack, waitMs, interruption), failure]);
+    }
     announce(stack, { began, host, port });
     using _cron = runCron(stack.url);
     await Promise.race([aborted(interruption), failure]);

@@ -18,7 +18,7 @@ try {
   symlinkSync(resolve("node_modules"), join(clone, "node_modules"));
 
   const first = await start();
-  report("first start, with its own source indexed", first.elapsedMs, FIRST_START_MS);
+  report("first start, searching its own source", first.elapsedMs, FIRST_START_MS);
   const answer = shell(first.curl);
   const results = (JSON.parse(answer) as { results: unknown[] }).results;
   if (results.length === 0) throw new Error(`the printed curl found nothing: ${answer}`);

@@ -6,8 +6,8 @@ import { type Progress, showProgress } from "./progress.ts";
 import type { Stack } from "./start-stack.ts";
 import { PROJECT } from "./wrangler.ts";
 
-/** What DevFlow is at heart; all the rest of it would only make the first start longer. */
-const FOLDERS = ["src"];
+/** What DevFlow is at heart, what the example asks for first; all the rest would only make the first index longer. */
+const FOLDERS = ["src/files", "src/core", "src"];
 const FILES_PER_UPLOAD = 100;
 const POLL_MS = 500;
 const ENDED = ["succeeded", "failed", "cancelled"];
@@ -37,9 +37,11 @@ interface Marker {
 
 /**
  * Once for each workspace: uploads the project's own source, waits for its indexing behind a progress bar, and
- * shows one search. A start that was cut off is taken up by the next: what is indexed already costs nothing.
+ * shows one search. What a slow machine has not indexed by then goes on behind it, and a line tells its end. A start
+ * that was cut off is taken up by the next: what is indexed already costs nothing.
+ * @param waitMs milliseconds for which the indexing is waited for; what was taken up is not.
  */
-export async function indexOwnSource(stack: Stack, signal: AbortSignal): Promise<void> {
+export async function indexOwnSource(stack: Stack, waitMs: number, signal: AbortSignal): Promise<void> {
   const earlier = stack.state.readJson<Marker>(MARKER);
   const begun = earlier?.workspace === stack.workspaceId;
   if (begun && earlier.status === "done") return;
@@ -55,14 +57,21 @@ export async function indexOwnSource(stack: Stack, signal: AbortSignal): Promise
   }
   // Miniflare keeps queues in memory: what waited there when the earlier start ended has to be sent again.
   if (begun) jobs.push(await indexWhatIsMissing(stack, signal));
-  await watch(
-    stack,
-    jobs.flatMap((job) => job?.id ?? []),
-    signal,
+  const ids = jobs.flatMap((job) => job?.id ?? []);
+  const progress = await watch(stack, ids, begun ? 0 : waitMs, signal);
+  show(await search(stack, signal));
+  if (progress.ended) return mark("done");
+  console.log(`\nThe other ${progress.total - progress.done} files are indexed while you work.`);
+  void watch(stack, ids, Number.POSITIVE_INFINITY, signal, false).then(
+    ({ done, chunks }) => {
+      mark("done");
+      console.log(`DevFlow's own source is indexed: ${done} files, ${chunks} chunks.`);
+    },
+    (error) => {
+      if (!signal.aborted)
+        console.error(`${error.message}\nThe next start goes on with DevFlow's own source.`);
+    },
   );
-  const answer = await search(stack, signal);
-  mark("done");
-  show(answer);
 }
 
 /** What makes the project, without what was installed or built. Relative, with forward slashes. */
@@ -71,10 +80,10 @@ function ownSource(): string[] {
     globSync(`${folder}/**/*.{ts,js,css,html,sql,md,toml}`, {
       cwd: PROJECT,
       exclude: (path) => /(^|[\\/])(public|meta|node_modules)([\\/]|$)/.test(path),
-    }),
+    }).sort(),
   );
   const top = globSync("*.{md,toml}", { cwd: PROJECT });
-  return [...top, ...folders].map((path) => path.replaceAll("\\", "/")).sort();
+  return [...new Set([...folders, ...top].map((path) => path.replaceAll("\\", "/")))];
 }
 
 /** @returns its job, or null where every file was there already. */
@@ -88,18 +97,29 @@ async function indexWhatIsMissing(stack: Stack, signal: AbortSignal): Promise<Jo
   return (await call<{ job: Job | null }>(stack, "POST", "/v1/index", signal, {})).job;
 }
 
-async function watch(stack: Stack, ids: readonly string[], signal: AbortSignal): Promise<void> {
-  using bar = showProgress();
+/** Looks at the jobs until all have ended, or for `waitMs`. */
+async function watch(
+  stack: Stack,
+  ids: readonly string[],
+  waitMs: number,
+  signal: AbortSignal,
+  shown = true,
+): Promise<Progress & { ended: boolean }> {
+  using bar = shown ? showProgress() : null;
+  const until = performance.now() + waitMs;
   const jobs = new Map<string, Job>();
   const running = new Set(ids);
-  while (running.size > 0) {
+  for (;;) {
     for (const id of running) {
       const job = await call<Job>(stack, "GET", `/v1/jobs/${id}`, signal);
       jobs.set(id, job);
       if (ENDED.includes(job.status)) running.delete(id);
     }
-    bar.update(progressOf([...jobs.values()]));
-    if (running.size > 0) await setTimeout(POLL_MS, undefined, { signal });
+    const progress = progressOf([...jobs.values()]);
+    bar?.update(progress);
+    const ended = running.size === 0;
+    if (ended || performance.now() > until) return { ...progress, ended };
+    await setTimeout(POLL_MS, undefined, { signal });
   }
 }
 
