@@ -23,6 +23,7 @@ import type { Budget } from "./core/budget.ts";
 import { Cursors } from "./core/cursor.ts";
 import { type EmbeddingIdentity, sameEmbedding } from "./core/embedding-identity.ts";
 import { DevFlowError } from "./core/errors.ts";
+import { Lane } from "./core/lane.ts";
 import type { Limiters } from "./core/limiter.ts";
 import { consoleSink, type Logger } from "./core/log.ts";
 import { Lru } from "./core/lru.ts";
@@ -78,6 +79,7 @@ export interface Services {
   prices: Prices;
   /** Cuts files by their syntax. */
   syntax: SyntaxParsers;
+  cutting: Lane;
   vectors: VectorStore;
   /** Calls of consumers to the vector store at once, for each workspace. */
   vectorCalls: number;
@@ -274,6 +276,7 @@ export function createServices(
     },
     usage,
     syntax: isolate.syntax,
+    cutting: new Lane(),
     get vectors() {
       return vectors();
     },

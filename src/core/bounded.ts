@@ -25,6 +25,30 @@ export async function mapBounded<T, R>(
   return results;
 }
 
+/** As `mapBounded`, but a rejection is passed on when all that was started has ended. */
+export async function settledBounded<T>(
+  items: readonly T[],
+  width: number,
+  work: (item: T) => Promise<void>,
+): Promise<void> {
+  const lanes: Promise<void>[] = [];
+  let next = 0;
+  let failed = false;
+  const lane = async () => {
+    while (next < items.length && !failed) {
+      try {
+        await work(items[next++] as T);
+      } catch (error) {
+        failed = true;
+        throw error;
+      }
+    }
+  };
+  while (lanes.length < Math.min(width, items.length)) lanes.push(lane());
+  await Promise.allSettled(lanes);
+  await Promise.all(lanes);
+}
+
 /** Consecutive slices of at most `size` items. */
 export function slices<T>(items: readonly T[], size: number): T[][] {
   const out: T[][] = [];

@@ -1,4 +1,5 @@
 import type { EmbeddingIdentity } from "../core/embedding-identity.ts";
+import type { Lane } from "../core/lane.ts";
 import type { Logger } from "../core/log.ts";
 import type { Embedder, EmbedderFor, MessageQueue, VectorStore, WorkspaceIndex } from "../core/ports.ts";
 import type { SecurityEvents } from "../core/security-event.ts";
@@ -19,6 +20,8 @@ export interface IndexingDeps {
   embeddingMaxTokens: number;
   /** Cuts files by their syntax. */
   syntax: SyntaxParsers;
+  /** Files are cut group by group, so that the first is on its way before the last is cut. */
+  cutting: Lane;
   vectors: VectorStore;
   /** Calls of consumers to the vector store at once, for each workspace. */
   vectorCalls: number;

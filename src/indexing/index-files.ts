@@ -1,3 +1,5 @@
+import { settledBounded } from "../core/bounded.ts";
+import type { ChunkedBy } from "../core/chunk.ts";
 import { CollectionGoneError } from "../core/collection-gone.ts";
 import type { EmbeddingIdentity } from "../core/embedding-identity.ts";
 import { DevFlowError } from "../core/errors.ts";
@@ -26,6 +28,10 @@ import { type ChunkWrite, type VectorCost, writeVectors } from "./write-vectors.
 
 type IndexMessage = Extract<IndexingMessage, { kind: "index" }>;
 
+/** Some 300 chunks of code: as many vectors as one write takes. */
+const GROUP_BYTES = 80_000;
+/** While the vectors of one group are awaited the next is cut. */
+const GROUPS_AT_ONCE = 2;
 /** Times that a file is planned anew because another writer came between; then the message is retried. */
 const MAX_PLANS = 4;
 
@@ -53,8 +59,8 @@ export async function indexFiles(deps: IndexingDeps, message: IndexMessage): Pro
   }
 
   const { standing, outcomes } = whatStands(message, rows);
-  const sources = await readSources(deps, standing);
-  if (sources.length > 0) {
+  const chunkedBy = new Map<string, ChunkedBy | null>();
+  if (standing.length > 0) {
     const targets = await vectorTargets(deps, workspace);
     try {
       // What is indexed again, by wish or to mend it, believes no vector to stand that it has not seen.
@@ -64,14 +70,33 @@ export async function indexFiles(deps: IndexingDeps, message: IndexMessage): Pro
       const lease = { calls: deps.vectorCalls, small: message.bulk !== true };
       const vectors = leasedVectors(deps.vectors, deps.workspaceIndex(workspaceId), lease);
       const paid: BringInDeps = { embedder, vectors, workspaceIndex: deps.workspaceIndex };
-      outcomes.push(...(await bringIn(paid, workspaceId, targets, sources, verify)));
+      await settledBounded(groupsOf(standing), GROUPS_AT_ONCE, async (rows) => {
+        const sources = await deps.cutting.run(() => readSources(deps, rows));
+        for (const source of sources) chunkedBy.set(source.path, source.chunkedBy);
+        outcomes.push(...(await bringIn(paid, workspaceId, targets, sources, verify)));
+      });
     } catch (error) {
       if (error instanceof CollectionGoneError) await replaceLost(deps, workspaceId, targets, error);
       throw error;
     }
   }
-  await recordOutcomes(deps, message, outcomes, sources);
+  await recordOutcomes(deps, message, outcomes, chunkedBy);
   if (workspace.nextCollection?.jobId === jobId) await finishMoves(deps, workspaceId);
+}
+
+/** Files that are cut, given vectors and committed together: fewer than `GROUP_BYTES`, or one. */
+function groupsOf(rows: readonly FileRow[]): FileRow[][] {
+  const groups: FileRow[][] = [];
+  let bytes = Number.POSITIVE_INFINITY;
+  for (const row of rows) {
+    bytes += row.size;
+    if (bytes > GROUP_BYTES) {
+      groups.push([]);
+      bytes = row.size;
+    }
+    groups.at(-1)?.push(row);
+  }
+  return groups;
 }
 
 /** What was to be filled beside the one in use is begun anew; the one in use is made again. */
@@ -253,10 +278,9 @@ async function recordOutcomes(
   deps: IndexingDeps,
   { workspaceId, jobId }: IndexMessage,
   outcomes: FileOutcome[],
-  sources: SourceToIndex[],
+  chunkedBy: ReadonlyMap<string, ChunkedBy | null>,
 ): Promise<void> {
   const now = deps.now();
-  const chunkedBy = new Map(sources.map((source) => [source.path, source.chunkedBy]));
   const states = outcomes.flatMap(
     ({ path, generation, status, reason, message, chunks }): FileIndexState[] => {
       if (!chunkedBy.has(path) || reason === "superseded") return [];

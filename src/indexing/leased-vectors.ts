@@ -11,6 +11,11 @@ const TTL_MS = 180_000;
 /** A vector that is embedded is paid for, so its writer waits long; each call of the index object waits this long. */
 const WAIT_MS = 20_000;
 const WAITS = 15;
+/**
+ * After a write of a large job: whoever waits for the lease sends its own before this one's chunks are committed. The
+ * thread does both, and the store would stand idle meanwhile (measured: 0.55 of a direct upsert without, 0.63 with).
+ */
+const NEXT_LEAVES_MS = 10;
 
 /**
  * The vector store as consumers of one workspace use it: so many calls at once, over all consumers, small jobs first.
@@ -48,8 +53,11 @@ export function leasedVectors(
   }
 
   return {
-    upsert: (id, records) =>
-      records.length === 0 ? Promise.resolve() : leased(() => vectors.upsert(id, records)),
+    async upsert(id, records) {
+      if (records.length === 0) return;
+      await leased(() => vectors.upsert(id, records));
+      if (!small) await scheduler.wait(NEXT_LEAVES_MS);
+    },
     delete: (id, ids) => (ids.length === 0 ? Promise.resolve() : leased(() => vectors.delete(id, ids))),
     get: (id, ids) => leased(() => vectors.get(id, ids)),
     existing: (id, ids) =>

@@ -203,8 +203,9 @@ function recount(
     );
   if (before.chunks > 0) count(before.language, -1);
   if (after.chunks > 0) count(after.language, 1);
+  // Of one row that is named: else the statement is a savepoint, at which FTS5 writes out a segment for each file.
   sql.exec(
-    "UPDATE totals SET files = files + ?, chunks = chunks + ?, updated_at = ?",
+    "UPDATE totals SET files = files + ?, chunks = chunks + ?, updated_at = ? WHERE rowid = 1",
     Number(after.chunks > 0) - Number(before.chunks > 0),
     after.chunks - before.chunks,
     now,
