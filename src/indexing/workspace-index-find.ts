@@ -15,7 +15,7 @@ export function find(
     match: one.match,
     known: one.stem === null ? null : (known.get(one.stem) ?? null),
   }));
-  const lexical = match === null ? [] : findLexical(sql, match, filter, limit, counted);
+  const lexical = match === null ? [] : findLexical(sql, match, filter, limit, counted, chunks);
   const symbols = symbol === null ? [] : findSymbols(sql, symbol.name, symbol.parent, filter, limit);
   const first = [...lexical, ...symbols].slice(0, texts).map(({ id }) => id);
   const rarity = terms.map((_, i) => (lexical.length === 0 ? 0 : (counts[i]?.rarity ?? 0)));

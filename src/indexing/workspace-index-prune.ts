@@ -14,18 +14,45 @@ const SATURATION = 2.2;
 const FEWEST_ENTRIES = 5_000;
 /** Rarest terms that are looked at one by one; a chunk is taken to hold all the others, as far as the bound goes. */
 const TOLD_APART = 6;
-/** Asked for at first: chunks whose terms have this share of all the rarity. */
-const FIRST_SHARE = 0.5;
+/** Asked for at first: chunks whose terms have this share of the rarity that as many reach as are wanted. */
+const FIRST_SHARE = 0.6;
+/** Steps in which rarity is told apart for that. */
+const LEVELS = 256;
 /** Where too few chunks have so much: this share of it. */
 const FEWER_SHARE = 0.55;
 /** Between a bound and a score that is as high. */
 const LESS = 0.999;
 
-/** Rarity that the terms of a chunk are to add up to, for a first try; null where trying saves nothing. */
-export function firstLeast(alternatives: readonly Alternative[]): number | null {
+/**
+ * Rarity that the terms of a chunk are to add up to, for a first try; null where trying saves nothing.
+ * @param chunks of the workspace. @param limit hits that are wanted.
+ */
+export function firstLeast(
+  alternatives: readonly Alternative[],
+  chunks: number,
+  limit: number,
+): number | null {
   const terms = termsOf(alternatives);
   if (sum(terms.map(({ holders }) => holders)) < FEWEST_ENTRIES) return null;
-  return FIRST_SHARE * sum(terms.map(({ rarity }) => rarity));
+  return FIRST_SHARE * reachedBy(terms, chunks, limit);
+}
+
+/** The rarity that so many chunks reach, if each term stood in chunks without regard to the others; mostly more do. */
+function reachedBy(terms: readonly Term[], chunks: number, wanted: number): number {
+  const step = sum(terms.map(({ rarity }) => rarity)) / LEVELS;
+  let shares = new Float64Array(LEVELS + 1);
+  shares[0] = 1;
+  for (const { holders, rarity } of terms) {
+    const share = Math.min(1, holders / chunks);
+    const up = Math.floor(rarity / step);
+    shares = shares.map((at, level) => at * (1 - share) + (shares[level - up] ?? 0) * share);
+  }
+  let reached = 0;
+  for (let level = LEVELS; level > 0; level--) {
+    reached += (shares[level] ?? 0) * chunks;
+    if (reached >= wanted) return level * step;
+  }
+  return 0;
 }
 
 /**

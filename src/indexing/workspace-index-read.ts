@@ -54,7 +54,7 @@ export function conditionsOf(
  * Best first; equal scores in the order in which the chunks came in. Scoring a chunk costs ten times what finding it
  * does: in a large workspace only those are scored that hold enough of the rare words, where no other can come before
  * them. Where another could, the score that is to be beaten is known by then, and says which those are.
- * @param alternatives what `match` is a disjunction of; empty where there is more to it.
+ * @param alternatives what `match` is a disjunction of; empty where there is more to it. @param chunks of the workspace.
  */
 export function findLexical(
   sql: SqlStorage,
@@ -62,8 +62,9 @@ export function findLexical(
   filter: ChunkFilter,
   limit: number,
   alternatives: readonly Alternative[] = [],
+  chunks = 0,
 ): LexicalHit[] {
-  let least = firstLeast(alternatives);
+  let least = firstLeast(alternatives, chunks, limit);
   for (let tries = TRIES; tries > 0 && least !== null; tries--) {
     const strong = strongOf(alternatives, least);
     if (strong === null) break;

@@ -31,7 +31,7 @@ function holds(expression: string, terms: ReadonlySet<string>): boolean {
 describe("strongOf", () => {
   it("asks for chunks that hold enough, in rarity, of what is looked for", () => {
     const alternatives = [term('"string"', 40_000), term('"zod"', 20), term('"refine"', 900)];
-    const strong = strongOf(alternatives, firstLeast(alternatives) ?? 0);
+    const strong = strongOf(alternatives, 7);
     expect(strong?.match).toBe('"zod"');
     expect(strong?.bound).toBeCloseTo(2.2 * (Math.log(99_100.5 / 900.5) + Math.log(60_000.5 / 40_000.5)));
     expect(strongOf(alternatives, 9)?.match).toBe('("zod" AND "refine")');
@@ -41,7 +41,7 @@ describe("strongOf", () => {
 
   it("keeps what holds a phrase, which nobody counted", () => {
     const alternatives = [phrase, term('"schema"', 30_000), term('"xml"', 500)];
-    expect(strongOf(alternatives, firstLeast(alternatives) ?? 0)?.match).toBe('"xml" OR "error message"');
+    expect(strongOf(alternatives, 3)?.match).toBe('"xml" OR "error message"');
   });
 
   it("names every chunk that may score above its bound, and no term that none holds", () => {
@@ -70,8 +70,21 @@ describe("strongOf", () => {
 
 describe("what is asked for", () => {
   it("is nothing where all chunks are scored as fast", () => {
-    expect(firstLeast([term('"a"', 4000), term('"b"', 900)])).toBeNull();
-    expect(firstLeast([phrase])).toBeNull();
+    expect(firstLeast([term('"a"', 4000), term('"b"', 900)], CHUNKS, 100)).toBeNull();
+    expect(firstLeast([phrase], CHUNKS, 100)).toBeNull();
+  });
+
+  it("is a share of what as many chunks reach as are wanted, by chance", () => {
+    const [rare, common] = [term('"a"', 300), term('"b"', 50_000)];
+    const rarity = (of: Alternative) => of.known?.rarity ?? 0;
+    const least = (wanted: number) => firstLeast([rare, common], CHUNKS, wanted) ?? 0;
+    // 150 of them hold both; of the common one alone next to nothing is told.
+    expect(least(100) / 0.6).toBeCloseTo(rarity(rare) + rarity(common), 1);
+    expect(least(300) / 0.6).toBeCloseTo(rarity(rare), 1);
+    expect(least(301)).toBe(0);
+    // A word of an identifier beside, which stands in two chunks, is not waited for.
+    const withName = firstLeast([rare, common, term('"c"', 2)], CHUNKS, 100) ?? 0;
+    expect(withName / 0.6).toBeCloseTo(rarity(rare), 0);
   });
 
   it("is less where too few have as much, and else what can beat the last hit", () => {
