@@ -8,6 +8,10 @@ export const SHOWN_LINES = 8;
 /** `path:line` first in its line, which terminals and editors make clickable. */
 export function showHits(context: Context, answer: SearchAnswer, maxLines: number): void {
   for (const hit of answer.results) context.print(`${hitText(context, hit, maxLines)}\n`);
+}
+
+/** What is to be known of an answer beside its results. */
+export function showNotes(context: Context, answer: SearchAnswer): void {
   const { yellow, dim } = context.colors;
   if (answer.results.length === 0) context.note("Nothing was found.");
   if (answer.degraded?.includes("vector"))
@@ -45,7 +49,7 @@ function firstShownLine({ text, highlights }: SearchHit, maxLines: number): numb
 }
 
 /** The text with its highlights coloured; a highlight over several lines is coloured line by line. */
-function marked({ text, highlights }: SearchHit, color: (text: string) => string): string {
+export function marked({ text, highlights }: SearchHit, color: (text: string) => string): string {
   let result = "";
   let at = 0;
   for (const { start, end } of highlights) {

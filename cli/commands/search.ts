@@ -4,7 +4,11 @@ import { InvalidArgumentError } from "commander";
 import type { SearchAnswer, SearchMode } from "../../client/types.ts";
 import type { Context, GlobalOptions } from "../context.ts";
 import { apiPath } from "../format.ts";
-import { SHOWN_LINES, showHits } from "../hits.ts";
+import { SHOWN_LINES, showHits, showNotes } from "../hits.ts";
+import { showMatchedLines } from "../matched-lines.ts";
+
+/** Pieces of code that one answer may hold: who looks for lines wants all of them. */
+const GREP_LIMIT = 50;
 
 interface SearchOptions extends GlobalOptions {
   limit: number;
@@ -13,7 +17,10 @@ interface SearchOptions extends GlobalOptions {
   ext?: string[];
   kind?: string[];
   minScore?: number;
-  lines: number;
+  /** Of each result; left out by `grep`, which shows those that match. */
+  lines?: number;
+  /** Around each match. */
+  context?: number;
   cursor?: string;
   mode: SearchMode;
   literal?: boolean;
@@ -36,13 +43,21 @@ Examples:
     )
     .action((words: string[], _: unknown, command: Command) => run(context, command, words.join(" ")));
 
-  filters(
-    program.command("grep").description("find a regular expression (RE2) or a text").argument("<pattern>"),
+  narrowed(
+    program
+      .command("grep")
+      .description("find the lines that match a regular expression (RE2) or a text")
+      .argument("<pattern>"),
+    GREP_LIMIT,
   )
+    .option("-C, --context <n>", "lines shown before and after each match", upward, 0)
     .option("-F, --literal", "take the pattern as plain text")
     .option("-i, --ignore-case", "upper and lower case are the same")
     .option("-U, --multiline", "let . match line ends")
-    .addHelpText("after", "\nExamples:\n  devflow grep 'TODO|FIXME' --path src\n  devflow grep -F 'array[0]'")
+    .addHelpText(
+      "after",
+      "\nPrinted as grep prints them: path:line:text.\n\nExamples:\n  devflow grep 'TODO|FIXME' --path src\n  devflow grep -C 2 -F 'array[0]'",
+    )
     .action((pattern: string, _: unknown, command: Command) => {
       const { literal } = command.opts<SearchOptions>();
       return run(context, command, literal ? escapePattern(pattern) : pattern, "regex");
@@ -75,8 +90,12 @@ Examples:
 }
 
 function filters(command: Command): Command {
+  return narrowed(command, 10).option("--lines <n>", "lines shown of each", whole, SHOWN_LINES);
+}
+
+function narrowed(command: Command, limit: number): Command {
   return command
-    .option("-l, --limit <n>", "results, 1 to 50", whole, 10)
+    .option("-l, --limit <n>", "results (pieces of code), 1 to 50", whole, limit)
     .option("-p, --path <path>", "a file, or a folder with all below it")
     .option("--lang <name>", "a language, such as typescript; may be given again", collected)
     .option("--ext <name>", "an extension, such as ts; may be given again", collected)
@@ -86,7 +105,6 @@ function filters(command: Command): Command {
       collected,
     )
     .option("--min-score <0..1>", "leave out worse results", Number)
-    .option("--lines <n>", "lines shown of each", whole, SHOWN_LINES)
     .option("--cursor <cursor>", "go on where an answer ended");
 }
 
@@ -120,7 +138,11 @@ function narrowing({ path, lang, ext, kind }: SearchOptions) {
 
 function show(context: Context, options: SearchOptions, answer: SearchAnswer): void {
   if (options.json) context.print(JSON.stringify(answer, null, 2));
-  else showHits(context, answer, options.lines);
+  else {
+    if (options.context === undefined) showHits(context, answer, options.lines ?? SHOWN_LINES);
+    else showMatchedLines(context, answer, options.context);
+    showNotes(context, answer);
+  }
   // As grep does, so that scripts can tell.
   if (answer.results.length === 0) process.exitCode = 1;
 }
@@ -144,6 +166,11 @@ export function collected(text: string, before: string[] = []): string[] {
 
 export function whole(text: string): number {
   if (!/^[1-9]\d*$/.test(text)) throw new InvalidArgumentError("A whole number from 1.");
+  return Number(text);
+}
+
+function upward(text: string): number {
+  if (!/^\d+$/.test(text)) throw new InvalidArgumentError("A whole number from 0.");
   return Number(text);
 }
 

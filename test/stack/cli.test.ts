@@ -182,6 +182,11 @@ describe("devflow search", () => {
       expect([args.join(" "), exit, stderr]).toEqual([args.join(" "), 0, expect.any(String)]);
       expect(stdout).toContain("src/users.ts:1");
     }
+    const grep = await run("grep", "-F", "find((user)");
+    for (const line of grep.stdout.trim().split("\n"))
+      expect(line).toMatch(/^src\/users\.ts:\d+:.*find\(\(user\)/);
+    const around = await run("grep", "-C", "1", "-F", "find((user)");
+    expect(around.stdout).toMatch(/^src\/users\.ts-\d+-/m);
     const typed = await piped(["similar"], env, FILES["src/users.ts"]);
     expect(typed.stdout).toContain("src/users.ts:1");
   });
