@@ -121,7 +121,7 @@ export function registerStatus(program: Command, context: Context): void {
 
 function jobLine(job: Job): string {
   const { id, kind, status, files, chunks, created_at: created, eta_seconds: eta } = job;
-  const failed = files.failed > 0 ? `, ${count(files.failed)} failed` : "";
+  const told = (word: "skipped" | "failed") => (files[word] > 0 ? `, ${count(files[word])} ${word}` : "");
   const left = eta === null ? "" : `, ${eta} s left`;
-  return `${id}  ${kind.padEnd(8)} ${status.padEnd(9)} ${count(files.done)}/${count(files.total)} files, ${count(chunks.total)} chunks${failed}${left}  ${created}`;
+  return `${id}  ${kind.padEnd(8)} ${status.padEnd(9)} ${count(files.done)}/${count(files.total)} files, ${count(chunks.total)} chunks${told("skipped")}${told("failed")}${left}  ${created}`;
 }
