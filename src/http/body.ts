@@ -33,20 +33,40 @@ export function tooLarge(maxBytes: number): DevFlowError {
   });
 }
 
+/** Waits for what the client sends. Errors: `invalid_request` where its connection ends before all has come. */
+async function arriving<T>(part: Promise<T>): Promise<T> {
+  try {
+    return await part;
+  } catch (cause) {
+    if (cause instanceof DevFlowError) throw cause;
+    throw new DevFlowError("invalid_request", "The connection ended before all of the body had come.", {
+      cause,
+    });
+  }
+}
+
 /** The body as a stream that fails with `payload_too_large` past `maxBytes`. An absent body is an empty stream. */
 export function counted(request: Request, maxBytes: number): ReadableStream<Uint8Array> {
   const declared = contentLength(request);
   if (declared !== null && declared > maxBytes) throw tooLarge(maxBytes);
+  const reader = (request.body ?? new Blob([]).stream()).getReader();
   let length = 0;
-  const counter = new TransformStream<Uint8Array, Uint8Array>({
-    transform(part, controller) {
-      length += part.byteLength;
-      if (length > maxBytes) throw tooLarge(maxBytes);
-      controller.enqueue(part);
+  return new ReadableStream<Uint8Array>(
+    {
+      async pull(controller) {
+        const { done, value } = await arriving(reader.read());
+        if (done) return controller.close();
+        length += value.byteLength;
+        if (length > maxBytes) {
+          await reader.cancel();
+          throw tooLarge(maxBytes);
+        }
+        controller.enqueue(value);
+      },
+      cancel: (reason) => reader.cancel(reason),
     },
-  });
-  const body = request.body ?? new Blob([]).stream();
-  return body.pipeThrough(counter);
+    { highWaterMark: 0 },
+  );
 }
 
 /**
@@ -57,10 +77,18 @@ export async function readBytes(request: Request, maxBytes: number): Promise<Uin
   const declared = contentLength(request);
   if (declared !== null && declared > maxBytes) throw tooLarge(maxBytes);
   if (request.body === null) return new Uint8Array(0);
-  if (declared !== null) return readDeclared(request.body, declared);
+  return arriving(
+    declared === null ? readWhole(request.body, maxBytes) : readDeclared(request.body, declared),
+  );
+}
+
+async function readWhole(
+  body: ReadableStream<Uint8Array>,
+  maxBytes: number,
+): Promise<Uint8Array<ArrayBuffer>> {
   const parts: Uint8Array[] = [];
   let length = 0;
-  for await (const part of request.body) {
+  for await (const part of body) {
     length += part.byteLength;
     if (length > maxBytes) throw tooLarge(maxBytes);
     parts.push(part);

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
 import { DevFlowError } from "../../../src/core/errors.ts";
-import { extentOf, JSON_BOUNDS, readJson } from "../../../src/http/body.ts";
+import { counted, extentOf, JSON_BOUNDS, readBytes, readJson } from "../../../src/http/body.ts";
 import { manyOf, validate } from "../../../src/http/validate.ts";
 
 const post = (body: string) => new Request("http://localhost/", { method: "POST", body });
@@ -23,6 +23,45 @@ describe("readJson", () => {
   it("does not take for values what stands in strings", async () => {
     const text = `,[{\\"${"a,".repeat(20_000)}`;
     expect(await readJson(post(JSON.stringify([text])), JSON_BOUNDS)).toEqual([text]);
+  });
+});
+
+describe("a body that breaks off", () => {
+  const broken = (headers: Record<string, string> = {}) => {
+    let sent = 0;
+    const body = new ReadableStream<Uint8Array>({
+      pull(controller) {
+        if (sent++ === 0) controller.enqueue(new Uint8Array(10));
+        else controller.error(new Error("Network connection lost."));
+      },
+    });
+    return new Request("http://localhost/", { method: "POST", body, headers, duplex: "half" } as RequestInit);
+  };
+
+  it.each([
+    ["of a declared length", () => readBytes(broken({ "content-length": "100" }), 1000)],
+    ["of no length", () => readBytes(broken(), 1000)],
+    ["that is streamed", () => new Response(counted(broken(), 1000)).arrayBuffer()],
+  ])("is the client's failure: one %s", async (_, read) => {
+    await expect(read()).rejects.toMatchObject({
+      code: "invalid_request",
+      message: "The connection ended before all of the body had come.",
+    });
+  });
+
+  it("is still refused for its length, and then read no further", async () => {
+    let cancelled = false;
+    const body = new ReadableStream<Uint8Array>({
+      pull: (controller) => controller.enqueue(new Uint8Array(600)),
+      cancel() {
+        cancelled = true;
+      },
+    });
+    const request = new Request("http://localhost/", { method: "POST", body, duplex: "half" } as RequestInit);
+    await expect(new Response(counted(request, 1000)).arrayBuffer()).rejects.toMatchObject({
+      code: "payload_too_large",
+    });
+    expect(cancelled).toBe(true);
   });
 });
 
