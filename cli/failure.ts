@@ -19,7 +19,7 @@ const ADVICE: Record<string, string> = {
   invalid_token: "Run `devflow login` with an API key.",
   token_expired: "Make a new token, or log in with an API key.",
   insufficient_scope:
-    "Use a key that has this scope; `devflow keys create` makes one. What concerns the whole deployment takes the root key.",
+    "An admin's key gives out keys with that scope (`devflow keys create`). What concerns the whole deployment takes the root key; that of `npm start` is root_key in .devflow/local.json.",
   budget_exhausted: "The workspace's tokens of this month are spent: wait, or have its budget raised.",
   quota_exceeded: "Delete what is not needed, or have the workspace's quota raised.",
   embedding_mismatch: "The server's embedding model was changed: run `devflow reindex --force`.",

@@ -23,6 +23,13 @@ export function dollars(microusd: number): string {
   return `$${value >= 0.1 ? value.toFixed(2) : value.toFixed(4)}`;
 }
 
+/** 40 → "40 s", 300 → "5 min". */
+export function duration(seconds: number): string {
+  if (seconds < 100) return `${seconds} s`;
+  const minutes = Math.round(seconds / 60);
+  return minutes < 100 ? `${minutes} min` : `${(minutes / 60).toFixed(1)} h`;
+}
+
 /** Columns of the width of their widest cell; the last one as long as it is. */
 export function table(rows: readonly (readonly string[])[]): string {
   const widths = (rows[0] ?? []).map((_, column) =>

@@ -71,6 +71,11 @@ export async function carryOut(
     context.signal,
   );
   if (job === null || !options.wait) return { job, failures: [] };
+  return await followToEnd(context, client, job);
+}
+
+/** The job as it ended, and why files of it failed. */
+export async function followToEnd(context: Context, client: DevFlowClient, job: Job): Promise<Synced> {
   const ended = await followJob(context, client, job);
   return { job: ended, failures: ended.files.failed > 0 ? await failuresOf(client, ended.id) : [] };
 }

@@ -25,15 +25,20 @@ export interface Tree {
   left: Map<string, number>;
 }
 
+/** Errors: `CliError` where there is no such folder. @param named as the user named it. */
+export function requireFolder(folder: string, named = folder): void {
+  if (!existsSync(folder)) throw new CliError(`There is no folder ${named}.`, "Name a folder that exists.");
+  if (!statSync(folder).isDirectory())
+    throw new CliError(`${named} is not a folder.`, "Name the folder that it is in.");
+}
+
 /**
  * The files of a folder that DevFlow should know, by the very rules that the server applies: .gitignore files (those
  * above the folder too, within its git repository), .devflowignore, and the defaults. Symbolic links are not followed.
  */
 export async function listTree(root: string, options: { defaults: boolean; prefix: string }): Promise<Tree> {
   const start = resolve(root);
-  if (!existsSync(start)) throw new CliError(`There is no folder ${root}.`, "Name a folder that exists.");
-  if (!statSync(start).isDirectory())
-    throw new CliError(`${root} is not a folder.`, "Name the folder that it is in.");
+  requireFolder(start, root);
   const base = repositoryOf(start) ?? start;
   const within = relative(base, start).split(sep).join("/");
   const rules = new IgnoreRules({

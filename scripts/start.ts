@@ -64,6 +64,7 @@ async function run(options: StartOptions, interruption: AbortSignal): Promise<vo
   const began = performance.now();
   const host = process.env["API_HOST"] || "127.0.0.1";
   const port = wantedPort(process.env["API_PORT"]);
+  console.log("Starting Chroma, the embedding server and the Worker; the first time takes half a minute.");
   const stack = await startStack({
     host,
     port,

@@ -1,13 +1,18 @@
 import { confirm } from "@inquirer/prompts";
 import type { Command } from "commander";
-import type { SyncPlan } from "../../client/types.ts";
+import type { DevFlowClient } from "../../client/client.ts";
+import type { Job, SyncPlan } from "../../client/types.ts";
 import type { Context, GlobalOptions } from "../context.ts";
 import { CliError } from "../failure.ts";
 import { apiPath, bytes, count, dollars, table } from "../format.ts";
-import { carryOut, type PlannedTree, planTree, type Synced } from "../sync-tree.ts";
+import { carryOut, followToEnd, type PlannedTree, planTree, type Synced } from "../sync-tree.ts";
+import { UNFINISHED } from "./status.ts";
 
 /** Dollars above which one is asked first, where somebody can answer. */
 const ASK_ABOVE_DOLLARS = 1;
+
+/** The newest ones, among which those under way are looked for. */
+const JOBS_LOOKED_AT = 100;
 
 interface IndexOptions extends GlobalOptions {
   folder: string;
@@ -61,8 +66,8 @@ Examples:
       });
       tellPlan(context, planned, options);
       if (options.dryRun) return;
-      if (planned.tree.files.length === 0) context.note(`There are no files to index in ${dir}.`);
-      if (isNothing(planned.plan, options.prune)) return context.note("Everything is up to date.");
+      if (planned.tree.files.length === 0) tellEmpty(context, dir, planned);
+      if (isNothing(planned.plan, options.prune)) return await goOn(context, client, planned, options);
       await agree(context, planned.plan, options);
       await agreeToDelete(context, planned, options);
       const { prune, wait, allowMassDelete = false } = options;
@@ -75,16 +80,64 @@ function isNothing({ upload_count: uploads, renamed, copied, missing }: SyncPlan
   return uploads === 0 && renamed.length + copied.length === 0 && !(prune && missing.length > 0);
 }
 
+/** Errors: `CliError` where rules leave all of it out: who named the folder did not mean that. */
+function tellEmpty(context: Context, dir: string, { tree, plan }: PlannedTree): void {
+  const words = `There are no files to index in ${dir}`;
+  if (tree.left.size === 0 || plan.missing.length > 0) {
+    context.note(`${words}.`);
+    return;
+  }
+  throw new CliError(
+    `${words}: what is there is left out (${leftOut(tree)}).`,
+    "In a git repository the .gitignore files above the folder count too (`git check-ignore -v FILE` names the rule): copy it elsewhere to take it whole. --no-default-ignores lifts DevFlow's own rules alone.",
+  );
+}
+
+/** Nothing is to be sent; what was sent before may still wait, where it was interrupted. */
+async function goOn(
+  context: Context,
+  client: DevFlowClient,
+  { tree }: PlannedTree,
+  options: IndexOptions,
+): Promise<void> {
+  const { pending_files: pending } = await client.stats(context.signal);
+  const jobs = pending === 0 ? [] : await jobsFor(client, options, context.signal);
+  if (jobs.length === 0) {
+    if (tree.files.length > 0) context.note("Everything is up to date.");
+    return;
+  }
+  context.note(`${count(pending)} files that were uploaded before are not indexed yet.`);
+  for (const job of jobs) {
+    const synced = options.wait ? await followToEnd(context, client, job) : { job, failures: [] };
+    tellEnd(context, synced, null, options);
+  }
+}
+
+/** Jobs under way; where none is, one for what is missing below the folder. */
+async function jobsFor(client: DevFlowClient, { folder }: IndexOptions, signal: AbortSignal): Promise<Job[]> {
+  const { items } = await client.jobs({ limit: JOBS_LOOKED_AT }, signal);
+  const unfinished = items.filter(({ status }) => UNFINISHED.includes(status));
+  if (unfinished.length > 0) return unfinished.toReversed();
+  const { job } = await client.reindex({ path: apiPath(folder) || ".", force: false }, signal);
+  return job === null ? [] : [job];
+}
+
+function leftOut({ left }: PlannedTree["tree"]): string {
+  return [...left].map(([reason, files]) => `${count(files)} ${reason}`).join(", ");
+}
+
 function tellPlan(context: Context, { tree, plan }: PlannedTree, options: IndexOptions): void {
   if (options.json && options.dryRun) {
     context.print(JSON.stringify(plan, null, 2));
     return;
   }
   const { estimate } = plan;
-  const left = [...tree.left].map(([reason, files]) => `${count(files)} ${reason}`);
   const skipped = Map.groupBy(plan.skipped, ({ reason }) => reason);
   const rows = [
-    ["files", `${count(tree.files.length)}${left.length > 0 ? ` (left out: ${left.join(", ")})` : ""}`],
+    [
+      "files",
+      `${count(tree.files.length)}${tree.left.size > 0 ? ` (left out, a folder as one: ${leftOut(tree)})` : ""}`,
+    ],
     ["to upload", `${count(plan.upload_count)} (${bytes(estimate.bytes)})`],
     ["unchanged", count(plan.unchanged)],
     ["renamed", count(plan.renamed.length)],
@@ -123,12 +176,13 @@ async function agreeToDelete(
   options: IndexOptions,
 ): Promise<void> {
   const { missing, unchanged, renamed, upload_count: uploads } = plan;
+  const folder = apiPath(options.folder);
   if (!options.prune || missing.length === 0) return;
   const stored = unchanged + renamed.length + missing.length + uploads;
   if (missing.length * 2 > stored && !options.allowMassDelete) {
     throw new CliError(
-      `${count(missing.length)} files of the workspace are not in this folder, more than half of all, and would be deleted.`,
-      "--folder NAME puts this folder beside them, --no-prune keeps them, --allow-mass-delete deletes them.",
+      `${count(missing.length)} of the ${count(stored)} files that the workspace would hold ${folder === "" ? "" : `below ${folder} `}are not in this folder, and would be deleted.`,
+      `${folder === "" ? "--folder NAME puts this folder beside them, " : ""}--no-prune keeps them, --allow-mass-delete deletes them.`,
     );
   }
   const here = new Set(tree.files.map(({ path }) => topOf(path, options)));
@@ -156,7 +210,13 @@ function topOf(path: string, { folder }: IndexOptions): string {
   return inner.includes("/") ? inner.slice(0, inner.indexOf("/")) : "";
 }
 
-function tellEnd(context: Context, { job, failures }: Synced, plan: SyncPlan, options: IndexOptions): void {
+/** @param plan that the job carried out; null for one of before. */
+function tellEnd(
+  context: Context,
+  { job, failures }: Synced,
+  plan: SyncPlan | null,
+  options: IndexOptions,
+): void {
   if (options.json) context.print(JSON.stringify(job, null, 2));
   if (job === null || !options.wait) {
     context.note(job === null ? "Done." : `Uploaded. The job ${job.id} goes on: devflow jobs ${job.id}`);
@@ -179,8 +239,10 @@ function tellEnd(context: Context, { job, failures }: Synced, plan: SyncPlan, op
     );
   }
   const changes = [
-    ...(plan.renamed.length > 0 ? [`${count(plan.renamed.length)} moved`] : []),
-    ...(options.prune && plan.missing.length > 0 ? [`${count(plan.missing.length)} deleted`] : []),
+    ...(plan !== null && plan.renamed.length > 0 ? [`${count(plan.renamed.length)} moved`] : []),
+    ...(plan !== null && options.prune && plan.missing.length > 0
+      ? [`${count(plan.missing.length)} deleted`]
+      : []),
   ];
   const moved = changes.length > 0 ? ` (${changes.join(", ")})` : "";
   context.note(

@@ -3,12 +3,15 @@ import type { Command } from "commander";
 import { InvalidArgumentError } from "commander";
 import type { SearchAnswer, SearchMode } from "../../client/types.ts";
 import type { Context, GlobalOptions } from "../context.ts";
+import { CliError } from "../failure.ts";
 import { apiPath } from "../format.ts";
 import { SHOWN_LINES, showHits, showNotes } from "../hits.ts";
 import { showMatchedLines } from "../matched-lines.ts";
 
 /** Pieces of code that one answer may hold: who looks for lines wants all of them. */
 const GREP_LIMIT = 50;
+
+const KINDS = "function method class interface type enum module variable section block".split(" ");
 
 interface SearchOptions extends GlobalOptions {
   limit: number;
@@ -95,21 +98,19 @@ function filters(command: Command): Command {
 
 function narrowed(command: Command, limit: number): Command {
   return command
-    .option("-l, --limit <n>", "results (pieces of code), 1 to 50", whole, limit)
+    .option("-l, --limit <n>", "results (pieces of code), 1 to 50", upToFifty, limit)
     .option("-p, --path <path>", "a file, or a folder with all below it")
     .option("--lang <name>", "a language, such as typescript; may be given again", collected)
     .option("--ext <name>", "an extension, such as ts; may be given again", collected)
-    .option(
-      "--kind <name>",
-      "function, method, class, interface, type, enum, module, variable, section or block; may be given again",
-      collected,
-    )
+    .option("--kind <name>", `${KINDS.slice(0, -1).join(", ")} or ${KINDS.at(-1)}; may be given again`, kinds)
     .option("--min-score <0..1>", "leave out worse results", Number)
     .option("--cursor <cursor>", "go on where an answer ended");
 }
 
 async function run(context: Context, command: Command, query: string, mode?: SearchMode): Promise<void> {
   const options = command.optsWithGlobals<SearchOptions>();
+  if (query.trim() === "")
+    throw new CliError("There is nothing to look for.", "Say what, in words or as code.");
   const answer = await context.client(options).search(
     {
       query,
@@ -162,6 +163,20 @@ function codeAt(place: string | undefined): string {
 /** A word after the other would be taken for the query: so one a time, or several with commas. */
 export function collected(text: string, before: string[] = []): string[] {
   return [...before, ...text.split(",").filter((name) => name !== "")];
+}
+
+function upToFifty(text: string): number {
+  const number = whole(text);
+  if (number > 50)
+    throw new InvalidArgumentError("A whole number from 1 to 50; --cursor goes on after them.");
+  return number;
+}
+
+function kinds(text: string, before: string[] = []): string[] {
+  const all = collected(text, before);
+  const unknown = all.find((kind) => !KINDS.includes(kind));
+  if (unknown !== undefined) throw new InvalidArgumentError(`There are ${KINDS.join(", ")}.`);
+  return all;
 }
 
 export function whole(text: string): number {

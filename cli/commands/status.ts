@@ -2,11 +2,11 @@ import type { Command } from "commander";
 import type { Job } from "../../client/types.ts";
 import type { Context, GlobalOptions } from "../context.ts";
 import { CliError } from "../failure.ts";
-import { apiPath, bytes, count, plain, table } from "../format.ts";
+import { apiPath, bytes, count, duration, plain, table } from "../format.ts";
 import { followJob } from "../sync-tree.ts";
 import { whole } from "./search.ts";
 
-const UNFINISHED = ["queued", "running", "paused"];
+export const UNFINISHED: readonly string[] = ["queued", "running", "paused"];
 
 export function registerStatus(program: Command, context: Context): void {
   program
@@ -122,6 +122,6 @@ export function registerStatus(program: Command, context: Context): void {
 function jobLine(job: Job): string {
   const { id, kind, status, files, chunks, created_at: created, eta_seconds: eta } = job;
   const told = (word: "skipped" | "failed") => (files[word] > 0 ? `, ${count(files[word])} ${word}` : "");
-  const left = eta === null ? "" : `, ${eta} s left`;
+  const left = eta === null ? "" : `, ${duration(eta)} left`;
   return `${id}  ${kind.padEnd(8)} ${status.padEnd(9)} ${count(files.done)}/${count(files.total)} files, ${count(chunks.total)} chunks${told("skipped")}${told("failed")}${left}  ${created}`;
 }

@@ -5,6 +5,7 @@ import type { Context, GlobalOptions } from "../context.ts";
 import { tell } from "../failure.ts";
 import { apiPath, count } from "../format.ts";
 import { carryOut, planTree } from "../sync-tree.ts";
+import { requireFolder } from "../tree.ts";
 
 /** Editors save in bursts: what changes within this time of the last change goes together. */
 const QUIET_MS = 1000;
@@ -26,6 +27,7 @@ export function registerWatch(program: Command, context: Context): void {
     .addHelpText("after", "\nExamples:\n  devflow watch\n  devflow watch ~/code/app --folder app")
     .action(async (dir: string, _: unknown, command: Command) => {
       const options = command.optsWithGlobals<WatchOptions>();
+      requireFolder(dir);
       const changes = changesBelow(dir, context.signal);
       for (;;) {
         await sync(context, dir, options);

@@ -29,6 +29,8 @@ export const LOCAL_EMBEDDING_SETTINGS = {
   EMBEDDING_MODEL: MODEL_NAME,
   EMBEDDING_DIMENSIONS: String(DIMENSIONS),
   EMBEDDING_MAX_TOKENS: String(MAX_TOKENS),
+  // It costs nothing, and is not to be shown as if it did.
+  EMBEDDING_PRICE_MICROUSD: "0",
   // A busy laptop embeds slowly, and asking again makes it slower.
   UPSTREAM_TIMEOUT_MS: "300000",
 } as const;

@@ -61,7 +61,7 @@ export async function indexOwnSource(stack: Stack, waitMs: number, signal: Abort
   const progress = await watch(stack, ids, begun ? 0 : waitMs, signal);
   show(await search(stack, signal));
   if (progress.ended) return mark("done");
-  console.log(`\nThe other ${progress.total - progress.done} files are indexed while you work.`);
+  console.log("\nThe rest of it is indexed while you work.");
   void watch(stack, ids, Number.POSITIVE_INFINITY, signal, false).then(
     ({ done, chunks }) => {
       mark("done");

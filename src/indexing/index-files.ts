@@ -1,5 +1,4 @@
 import { settledBounded } from "../core/bounded.ts";
-import type { ChunkedBy } from "../core/chunk.ts";
 import { CollectionGoneError } from "../core/collection-gone.ts";
 import type { EmbeddingIdentity } from "../core/embedding-identity.ts";
 import { DevFlowError } from "../core/errors.ts";
@@ -59,7 +58,7 @@ export async function indexFiles(deps: IndexingDeps, message: IndexMessage): Pro
   }
 
   const { standing, outcomes } = whatStands(message, rows);
-  const chunkedBy = new Map<string, ChunkedBy | null>();
+  if (outcomes.length > 0) await recordOutcomes(deps, message, outcomes, []);
   if (standing.length > 0) {
     const targets = await vectorTargets(deps, workspace);
     try {
@@ -70,17 +69,16 @@ export async function indexFiles(deps: IndexingDeps, message: IndexMessage): Pro
       const lease = { calls: deps.vectorCalls, small: message.bulk !== true };
       const vectors = leasedVectors(deps.vectors, deps.workspaceIndex(workspaceId), lease);
       const paid: BringInDeps = { embedder, vectors, workspaceIndex: deps.workspaceIndex };
-      await settledBounded(groupsOf(standing), GROUPS_AT_ONCE, async (rows) => {
-        const sources = await deps.cutting.run(() => readSources(deps, rows));
-        for (const source of sources) chunkedBy.set(source.path, source.chunkedBy);
-        outcomes.push(...(await bringIn(paid, workspaceId, targets, sources, verify)));
+      await settledBounded(groupsOf(standing), GROUPS_AT_ONCE, async (group) => {
+        const sources = await deps.cutting.run(() => readSources(deps, group));
+        const brought = await bringIn(paid, workspaceId, targets, sources, verify);
+        await recordOutcomes(deps, message, brought, sources);
       });
     } catch (error) {
       if (error instanceof CollectionGoneError) await replaceLost(deps, workspaceId, targets, error);
       throw error;
     }
   }
-  await recordOutcomes(deps, message, outcomes, chunkedBy);
   if (workspace.nextCollection?.jobId === jobId) await finishMoves(deps, workspaceId);
 }
 
@@ -278,9 +276,10 @@ async function recordOutcomes(
   deps: IndexingDeps,
   { workspaceId, jobId }: IndexMessage,
   outcomes: FileOutcome[],
-  chunkedBy: ReadonlyMap<string, ChunkedBy | null>,
+  sources: SourceToIndex[],
 ): Promise<void> {
   const now = deps.now();
+  const chunkedBy = new Map(sources.map((source) => [source.path, source.chunkedBy]));
   const states = outcomes.flatMap(
     ({ path, generation, status, reason, message, chunks }): FileIndexState[] => {
       if (!chunkedBy.has(path) || reason === "superseded") return [];

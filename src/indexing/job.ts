@@ -157,7 +157,9 @@ export function jobView(row: JobRow, counts: readonly JobFileCount[], now: numbe
   };
 }
 
+/** The first twentieth of the files tells too little of how long the others take. */
 function etaSeconds(row: JobRow, total: number, done: number, now: number): number | null {
-  if (row.finishedAt !== null || row.status === "paused" || row.startedAt === null || done === 0) return null;
+  if (row.finishedAt !== null || row.status === "paused" || row.startedAt === null) return null;
+  if (done === 0 || done * 20 < total) return null;
   return Math.ceil((((now - row.startedAt) / done) * (total - done)) / 1000);
 }

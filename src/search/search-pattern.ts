@@ -1,5 +1,6 @@
 import type { ChunkPlace, ScannedChunk } from "../core/ports.ts";
 import { estimateTokens } from "../core/tokens.ts";
+import { nextTurn } from "../core/turn.ts";
 import type { Highlight } from "./highlight.ts";
 import { compilePattern, type PatternOptions } from "./pattern.ts";
 import { cursorScope, type SearchDeps, type SearchQuery, type SearchResult } from "./search.ts";
@@ -11,8 +12,10 @@ export interface PatternQuery extends Omit<SearchQuery, "mode" | "verbatim"> {
 
 /** Text that one answer scans at most, in UTF-16 units: some seconds of a Worker's time at the slowest. */
 const MAX_SCANNED = 16 * 1024 * 1024;
-/** … and steps of the engine, one for each unit and instruction of the program. */
-const MAX_STEPS = 2 ** 31;
+/** … and steps of the engine, one for each unit and instruction of the program: three seconds at some 90 million each. */
+const MAX_STEPS = 2 ** 28;
+/** Others get a turn after so many: the engine would hold all of an isolate up. */
+const STEPS_OF_A_TURN = 2 ** 22;
 /** Text of one call of the index. */
 const PAGE_CHARACTERS = 2 * 1024 * 1024;
 
@@ -45,6 +48,7 @@ export async function searchPattern(
   const page = new Page(query, from);
   const budget = Math.min(maxScanned, MAX_STEPS / pattern.size);
   let scanned = 0;
+  let steps = 0;
   let after: ChunkPlace | null = from === null ? null : { path: from[0], ordinal: from[1] };
   let totals = { files: 0, updatedAtMs: null as number | null };
   scan: for (;;) {
@@ -62,6 +66,11 @@ export async function searchPattern(
         break scan;
       }
       scanned += chunk.text.length;
+      steps += chunk.text.length * pattern.size;
+      if (steps > STEPS_OF_A_TURN) {
+        steps = 0;
+        await nextTurn();
+      }
       if (page.add(chunk, pattern.matchesIn(chunk.text)) === "full") break scan;
       after = { path: chunk.path, ordinal: chunk.ordinal };
     }

@@ -2,6 +2,7 @@ import type { Cursors } from "../core/cursor.ts";
 import { sha256Hex } from "../core/hash.ts";
 import { splitIdentifiers } from "../core/identifiers.ts";
 import type { ChunkFilter, IndexAnswer, StoredChunk, VectorHit, WorkspaceIndex } from "../core/ports.ts";
+import { nextTurn } from "../core/turn.ts";
 import { DENSE_SHARE, fuse, type Ranked } from "./fuse.ts";
 import { type Highlight, highlighter } from "./highlight.ts";
 import { exclusionOf, lexicalQuery, stemOf, withConditions } from "./lexical-query.ts";
@@ -152,10 +153,6 @@ export async function search(
       reranked: asks ? better !== null : null,
     };
   }
-}
-
-function nextTurn(): Promise<void> {
-  return new Promise((resume) => setTimeout(resume, 0));
 }
 
 function fallsShort(page: Page, query: SearchQuery): boolean {

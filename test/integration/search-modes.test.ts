@@ -280,6 +280,17 @@ describe("mode regex", () => {
     expect(pages).toBeGreaterThan(3);
   });
 
+  it("stops after seconds of the most expensive pattern, and lets others have their turn meanwhile", async () => {
+    const long = "x".repeat(4000);
+    const workspace = await holding({ "a.txt": Array.from({ length: 60 }, (_, i) => `${long}${i}`) });
+    let turns = 0;
+    const timer = setInterval(() => turns++, 1);
+    const answer = await regex(workspace, "(?:.{500}|.{499}){2}\\dy$");
+    clearInterval(timer);
+    expect(answer).toMatchObject({ results: [], truncated: true, next_cursor: expect.any(String) });
+    expect(turns).toBeGreaterThan(15);
+  });
+
   it("keeps to max_tokens", async () => {
     const workspace = await holding({
       "a.ts": ["needle one two"],

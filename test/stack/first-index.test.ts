@@ -34,7 +34,7 @@ describe("the index of the project's own source", () => {
     const spy = vi.spyOn(console, "log").mockImplementation((line) => void said.push(String(line)));
     try {
       await indexOwnSource(stack, 0, ending.signal);
-      expect(said.join("\n")).toMatch(/The other \d+ files are indexed while you work/);
+      expect(said.join("\n")).toMatch(/The rest of it is indexed while you work/);
       expect(stack.state.readJson("first-index.json")).toMatchObject({ status: "started" });
       await expect
         .poll(() => said.at(-1), { timeout: 120_000 })

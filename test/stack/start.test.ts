@@ -1,5 +1,5 @@
 import { mkdtemp, readFile, rm, stat } from "node:fs/promises";
-import { createServer } from "node:net";
+import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
@@ -92,6 +92,30 @@ describe("npm start", () => {
       await expect.poll(async () => (await jobStatus(job.id)) ?? "", { timeout: 60_000 }).toBe("succeeded");
     }
     expect((await searchPaths("is this credential still valid?"))[0]).toBe("src/token.ts");
+  });
+
+  it("lets go of an Idempotency-Key whose client went away, for the client to try again", async () => {
+    await start().says(READY);
+    const { url, api_key } = await local();
+    const { hostname, port, host } = new URL(url);
+    const head = `PUT /v1/files?path=again.ts HTTP/1.1\r\nHost: ${host}\r\nAuthorization: Bearer ${api_key}\r\n`;
+    const socket = connect(Number(port), hostname);
+    socket.write(
+      `${head}Content-Type: text/plain\r\nIdempotency-Key: once\r\nContent-Length: 1000\r\n\r\nonly this`,
+    );
+    await setTimeout(500);
+    socket.resetAndDestroy();
+    const again = () =>
+      fetch(`${url}/v1/files?path=again.ts`, {
+        method: "PUT",
+        headers: {
+          authorization: `Bearer ${api_key}`,
+          "idempotency-key": "once",
+          "content-type": "text/plain",
+        },
+        body: "export const again = 1;\n",
+      });
+    await expect.poll(async () => (await again()).status, { timeout: 5_000 }).toBe(202);
   });
 
   it("starts again after everything was killed at once, soon, with all that was indexed", async () => {

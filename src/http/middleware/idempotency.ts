@@ -43,7 +43,7 @@ export function idempotent() {
     const principal = c.get("principal");
     if (key === undefined || principal === undefined) return next();
     requireKey(key);
-    const { db, now } = c.get("services");
+    const { db, now, background } = c.get("services");
     const workspaceId = principal.kind === "root" ? "root" : principal.workspaceId;
     const id = await sha256Hex(JSON.stringify([workspaceId, principal.keyId, c.get("route"), key]));
     const nowMs = now();
@@ -57,8 +57,15 @@ export function idempotent() {
     if (claimed === undefined) return replay(c, id);
     const body = hashing(c.req.raw);
     c.req.raw = body.request;
-    await next();
-    await keep(c, id, body);
+    const ended = Promise.withResolvers<void>();
+    // A client that goes away would end the request with its key still claimed.
+    background(ended.promise);
+    try {
+      await next();
+      await keep(c, id, body);
+    } finally {
+      ended.resolve();
+    }
   });
 }
 
