@@ -3,6 +3,7 @@ import type { BatchItem } from "drizzle-orm/batch";
 import { blobKey } from "./blob-garbage.ts";
 import type { Database } from "./database.ts";
 import { selectedBy } from "./files.ts";
+import { forgetQuotes } from "./idempotency.ts";
 import { type JobSpec, jobs } from "./schema.ts";
 
 /** What is to be deleted: one file, a file or folder with all below it, or everything. */
@@ -63,6 +64,7 @@ export function deleteFiles(db: Database, deletion: Deletion) {
     ...(generation === null ? [buryFolder(db, workspaceId, target, now)] : []),
     db.run(sql`DELETE FROM files WHERE workspace_id = ${workspaceId} AND path IN ${doomed}
       AND EXISTS (${admitted})`),
+    forgetQuotes(db, workspaceId),
   ];
   return statements as unknown as [BatchItem<"sqlite">, ...BatchItem<"sqlite">[]];
 }

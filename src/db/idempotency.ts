@@ -39,7 +39,13 @@ export function selectIdempotency(db: Database, id: string) {
 export function finishIdempotency(
   db: Database,
   id: string,
-  answer: { requestDigest: string; status: number; headers: Record<string, string>; body: string },
+  answer: {
+    requestDigest: string;
+    status: number;
+    headers: Record<string, string>;
+    body: string;
+    quotes: boolean;
+  },
 ) {
   return db.update(idempotency).set(answer).where(eq(idempotency.id, id));
 }
@@ -47,6 +53,11 @@ export function finishIdempotency(
 /** Gives the id up: the answer is not one to be repeated. */
 export function releaseIdempotency(db: Database, id: string) {
   return db.delete(idempotency).where(and(eq(idempotency.id, id), isNull(idempotency.status)));
+}
+
+/** Answers that quote files, of which some are deleted: what is deleted is not to be read here for another day. */
+export function forgetQuotes(db: Database, workspaceId: string) {
+  return db.run(sql`DELETE FROM idempotency WHERE workspace_id = ${workspaceId} AND quotes = 1`);
 }
 
 export function deleteIdempotencyBefore(db: Database, beforeMs: number) {

@@ -309,9 +309,14 @@ export const idempotency = sqliteTable(
     status: integer(),
     headers: text({ mode: "json" }).$type<Record<string, string>>(),
     body: text(),
+    /** Whether the answer quotes what files hold: then it goes with any deletion of files. */
+    quotes: integer({ mode: "boolean" }).notNull().default(false),
     createdAt: integer("created_at").notNull(),
   },
-  (t) => [index("idempotency_created").on(t.createdAt)],
+  (t) => [
+    index("idempotency_created").on(t.createdAt),
+    index("idempotency_quotes").on(t.workspaceId).where(sql`quotes = 1`),
+  ],
 );
 
 /** Aggregated per type, subject and minute; see `audit/event.ts`. */

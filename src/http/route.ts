@@ -151,6 +151,9 @@ export function defineRoute<
   };
 }
 
+/** Policies of the routes, and of MCP's, whose answers hold what stands in files. */
+const QUOTING: ReadonlySet<string> = new Set(["search", "ask", "inner"]);
+
 /** What stands before a route, in the order of refusals; see `app.ts`. */
 function guards({
   method,
@@ -169,7 +172,9 @@ function guards({
     authorise(access),
     // A policy's limiter confirms the credential too.
     limit === null || limit === "inner" ? confirmed(access) : charge(limit, access),
-    ...(method === "post" || method === "put" ? [idempotent()] : []),
+    ...(method === "post" || method === "put"
+      ? [idempotent({ quotes: limit !== null && QUOTING.has(limit) })]
+      : []),
   ];
 }
 

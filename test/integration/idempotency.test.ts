@@ -1,8 +1,11 @@
 import { env } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
+import { indexFiles } from "../../src/indexing/index-files.ts";
 import { call, newWorkspace, ROOT_KEY } from "../support/api.ts";
 import { appWith, freshAddress } from "../support/app.ts";
+import { acceptFiles, services } from "../support/indexing.ts";
 
+const deps = services();
 const fresh = () => crypto.randomUUID();
 const create = (key: string, idempotencyKey: string, body: unknown) =>
   call("POST", "/v1/keys", { key, body, headers: { "idempotency-key": idempotencyKey } });
@@ -21,6 +24,29 @@ describe("Idempotency-Key", () => {
     expect(await second.json()).toEqual({ ...made, key: null });
     const listed = await (await call("GET", "/v1/keys", { key })).json<{ items: unknown[] }>();
     expect(listed.items).toHaveLength(2);
+  });
+
+  it("forgets an answer that quotes files when files are deleted, and no other", async () => {
+    const { key, id } = await newWorkspace();
+    const { jobId, files } = await acceptFiles(deps, id, { "secret.md": "The codename is plutoniumduck.\n" });
+    await indexFiles(deps, { kind: "index", workspaceId: id, jobId, files });
+    const again = fresh();
+    const search = async (): Promise<[string | null, number]> => {
+      const body = { query: "plutoniumduck", mode: "lexical" };
+      const response = await call("POST", "/v1/search", { key, body, headers: { "idempotency-key": again } });
+      const { results } = await response.json<{ results: unknown[] }>();
+      return [response.headers.get("idempotency-replayed"), results.length];
+    };
+    const other = fresh();
+    await create(key, other, { name: "a", scopes: ["search"] });
+    expect([await search(), await search()]).toEqual([
+      [null, 1],
+      ["true", 1],
+    ]);
+    expect((await call("POST", "/v1/files/delete", { key, body: { path: "secret.md" } })).status).toBe(200);
+    expect(await search()).toEqual([null, 0]);
+    const replayed = await create(key, other, { name: "a", scopes: ["search"] });
+    expect(replayed.headers.get("idempotency-replayed")).toBe("true");
   });
 
   it("never stores a credential", async () => {

@@ -36,8 +36,9 @@ const KEPT_HEADERS = [
  * counted too. The body is hashed while it streams to the handler, so bodies of any size work and none is held.
  * Not kept: 429, 5xx, event streams, answers to bodies that were not read to their end. Secrets that are shown
  * once are not stored: a replay shows `null` in their place.
+ * @param quotes whether answers hold what stands in files: those are forgotten when files are deleted.
  */
-export function idempotent() {
+export function idempotent({ quotes }: { quotes: boolean }) {
   return createMiddleware<AppEnv>(async function idempotentMiddleware(c, next) {
     const key = c.req.header("idempotency-key");
     const principal = c.get("principal");
@@ -62,7 +63,7 @@ export function idempotent() {
     background(ended.promise);
     try {
       await next();
-      await keep(c, id, body);
+      await keep(c, id, body, quotes);
     } finally {
       ended.resolve();
     }
@@ -97,7 +98,7 @@ async function replay(c: AppContext, id: string): Promise<Response> {
   });
 }
 
-async function keep(c: AppContext, id: string, body: HashedBody): Promise<void> {
+async function keep(c: AppContext, id: string, body: HashedBody, quotes: boolean): Promise<void> {
   const { db, log } = c.get("services");
   const release = () => releaseIdempotency(db, id);
   const { status, headers } = c.res;
@@ -120,6 +121,7 @@ async function keep(c: AppContext, id: string, body: HashedBody): Promise<void> 
     await finishIdempotency(db, id, {
       requestDigest: digest,
       status,
+      quotes,
       headers: Object.fromEntries(kept),
       body: type.includes("json") ? withoutSecrets(text) : redact(text),
     });
