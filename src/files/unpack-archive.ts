@@ -68,7 +68,8 @@ export async function unpackArchive(
   } catch (error) {
     const reason = reasonOf(error);
     if (reason === null) throw error;
-    deps.log.info("an archive was refused", { job_id: jobId, reason });
+    // The job says why: a reason may name an entry, and names of files are the workspace's own.
+    deps.log.info("an archive was refused", { job_id: jobId });
     await deps.db.batch([
       failJob(deps.db, jobId, reason, deps.now()),
       insertGarbage(deps.db, workspaceId, [spool], deps.now()),
