@@ -25,11 +25,11 @@ export interface Tree {
   left: Map<string, number>;
 }
 
-/** Errors: `CliError` where there is no such folder. @param named as the user named it. */
-export function requireFolder(folder: string, named = folder): void {
-  if (!existsSync(folder)) throw new CliError(`There is no folder ${named}.`, "Name a folder that exists.");
+/** Errors: `CliError` where there is no such folder. */
+export function requireFolder(folder: string): void {
+  if (!existsSync(folder)) throw new CliError(`There is no folder ${folder}.`, "Name a folder that exists.");
   if (!statSync(folder).isDirectory())
-    throw new CliError(`${named} is not a folder.`, "Name the folder that it is in.");
+    throw new CliError(`${folder} is not a folder.`, "Name the folder that it is in.");
 }
 
 /**
@@ -37,8 +37,8 @@ export function requireFolder(folder: string, named = folder): void {
  * above the folder too, within its git repository), .devflowignore, and the defaults. Symbolic links are not followed.
  */
 export async function listTree(root: string, options: { defaults: boolean; prefix: string }): Promise<Tree> {
+  requireFolder(root);
   const start = resolve(root);
-  requireFolder(start, root);
   const base = repositoryOf(start) ?? start;
   const within = relative(base, start).split(sep).join("/");
   const rules = new IgnoreRules({

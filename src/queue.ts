@@ -23,8 +23,8 @@ import { sweepJob } from "./indexing/sweep.ts";
 import type { Services } from "./services.ts";
 
 /**
- * Messages worked on side by side: while one waits for the embedder another waits for the vector store. Each holds 300
- * vectors at most, and a Worker has 128 MB.
+ * Messages worked on side by side: while one waits for the embedder another waits for the vector store. Each holds the
+ * vectors of two groups of files, 300 at most of either, and a Worker has 128 MB.
  */
 const WIDTH = 4;
 /**

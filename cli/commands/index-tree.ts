@@ -238,11 +238,11 @@ function tellEnd(
       `devflow jobs retry ${job.id}`,
     );
   }
+  const renamed = plan?.renamed.length ?? 0;
+  const deleted = options.prune ? (plan?.missing.length ?? 0) : 0;
   const changes = [
-    ...(plan !== null && plan.renamed.length > 0 ? [`${count(plan.renamed.length)} moved`] : []),
-    ...(plan !== null && options.prune && plan.missing.length > 0
-      ? [`${count(plan.missing.length)} deleted`]
-      : []),
+    ...(renamed > 0 ? [`${count(renamed)} moved`] : []),
+    ...(deleted > 0 ? [`${count(deleted)} deleted`] : []),
   ];
   const moved = changes.length > 0 ? ` (${changes.join(", ")})` : "";
   context.note(

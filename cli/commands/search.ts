@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import type { Command } from "commander";
 import { InvalidArgumentError } from "commander";
 import type { SearchAnswer, SearchMode } from "../../client/types.ts";
+import { CHUNK_KINDS } from "../../src/core/chunk.ts";
 import type { Context, GlobalOptions } from "../context.ts";
 import { CliError } from "../failure.ts";
 import { apiPath } from "../format.ts";
@@ -10,8 +11,6 @@ import { showMatchedLines } from "../matched-lines.ts";
 
 /** Pieces of code that one answer may hold: who looks for lines wants all of them. */
 const GREP_LIMIT = 50;
-
-const KINDS = "function method class interface type enum module variable section block".split(" ");
 
 interface SearchOptions extends GlobalOptions {
   limit: number;
@@ -102,7 +101,11 @@ function narrowed(command: Command, limit: number): Command {
     .option("-p, --path <path>", "a file, or a folder with all below it")
     .option("--lang <name>", "a language, such as typescript; may be given again", collected)
     .option("--ext <name>", "an extension, such as ts; may be given again", collected)
-    .option("--kind <name>", `${KINDS.slice(0, -1).join(", ")} or ${KINDS.at(-1)}; may be given again`, kinds)
+    .option(
+      "--kind <name>",
+      `${CHUNK_KINDS.slice(0, -1).join(", ")} or ${CHUNK_KINDS.at(-1)}; may be given again`,
+      kinds,
+    )
     .option("--min-score <0..1>", "leave out worse results", Number)
     .option("--cursor <cursor>", "go on where an answer ended");
 }
@@ -174,8 +177,8 @@ function upToFifty(text: string): number {
 
 function kinds(text: string, before: string[] = []): string[] {
   const all = collected(text, before);
-  const unknown = all.find((kind) => !KINDS.includes(kind));
-  if (unknown !== undefined) throw new InvalidArgumentError(`There are ${KINDS.join(", ")}.`);
+  const unknown = all.find((kind) => !CHUNK_KINDS.some((one) => one === kind));
+  if (unknown !== undefined) throw new InvalidArgumentError(`There are ${CHUNK_KINDS.join(", ")}.`);
   return all;
 }
 

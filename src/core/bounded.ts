@@ -25,28 +25,17 @@ export async function mapBounded<T, R>(
   return results;
 }
 
-/** As `mapBounded`, but a rejection is passed on when all that was started has ended. */
+/** As `mapBounded`, but the first rejection is passed on when all that was started has ended. */
 export async function settledBounded<T>(
   items: readonly T[],
   width: number,
   work: (item: T) => Promise<void>,
 ): Promise<void> {
-  const lanes: Promise<void>[] = [];
-  let next = 0;
-  let failed = false;
-  const lane = async () => {
-    while (next < items.length && !failed) {
-      try {
-        await work(items[next++] as T);
-      } catch (error) {
-        failed = true;
-        throw error;
-      }
-    }
-  };
-  while (lanes.length < Math.min(width, items.length)) lanes.push(lane());
-  await Promise.allSettled(lanes);
-  await Promise.all(lanes);
+  const failures: unknown[] = [];
+  await mapBounded(items, width, async (item) => {
+    if (failures.length === 0) await work(item).catch((error) => failures.push(error));
+  });
+  if (failures.length > 0) throw failures[0];
 }
 
 /** Consecutive slices of at most `size` items. */

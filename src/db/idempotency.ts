@@ -18,7 +18,10 @@ export function claimIdempotency(
     abandonedBeforeMs: number;
   },
 ) {
-  const fresh = { requestDigest: "", status: null, headers: null, body: null, createdAt: claim.nowMs };
+  const fresh = {
+    ...{ requestDigest: "", status: null, headers: null, body: null, quotes: false },
+    createdAt: claim.nowMs,
+  };
   return db
     .insert(idempotency)
     .values({ id: claim.id, workspaceId: claim.workspaceId, ...fresh })

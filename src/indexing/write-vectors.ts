@@ -6,7 +6,7 @@ import { metadataOf } from "../core/vector-metadata.ts";
 import type { LeasedVectors } from "./leased-vectors.ts";
 import type { ChunkToIndex, SourceToIndex } from "./read-sources.ts";
 
-/** Vectors that one message holds in memory at once: 300 of 1,536 numbers are 4 MB, and as many again in and out. */
+/** Vectors that one group of files holds in memory at once: 300 of 1,536 numbers are 4 MB, and as many again in and out. */
 const WINDOW = 300;
 
 /** A chunk with the id that the index gave it, and where its vector comes from. */

@@ -117,6 +117,34 @@ describe("consuming the queue", () => {
     expect(await deps.vectors.count((await rowOf(workspace)).collectionId)).toBe(3);
   });
 
+  it("keeps what became of one group of files where another of the message fails", async () => {
+    const workspace = await newWorkspace();
+    // Pieces of equal text: one embedding. More than a group may have beside others.
+    const contents = { "a.txt": "the very same line\n".repeat(5_000), "b.txt": "what cannot be embedded\n" };
+    const { jobId, message } = await accepted(workspace, contents);
+    const failing: Services = {
+      ...deps,
+      embedderFor(...asked) {
+        const embedder = deps.embedderFor(...asked);
+        const { model, dimensions } = embedder;
+        return {
+          ...{ model, dimensions },
+          embed: async (texts, ...more) => {
+            if (texts.some((text) => text.includes("cannot be"))) throw new Error("planted");
+            return embedder.embed(texts, ...more);
+          },
+        };
+      },
+    };
+    expect((await deliver(failing, "devflow-indexing", message)).retryMessages).toHaveLength(1);
+    expect(await jobOf(workspace, jobId)).toMatchObject({ status: "running", files: { total: 2, done: 1 } });
+    expect((await deliver(deps, "devflow-indexing", message)).explicitAcks).toEqual(["m"]);
+    expect(await jobOf(workspace, jobId)).toMatchObject({
+      status: "succeeded",
+      files: { total: 2, done: 2 },
+    });
+  });
+
   it("logs failures with the id of the request that the job began with", async () => {
     const workspace = await newWorkspace();
     const { jobId, message } = await accepted(workspace, TREE);

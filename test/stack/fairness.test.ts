@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Client, type Job } from "../../bench/client.ts";
-import { startReplayEmbedder } from "../../bench/replay-embedder.ts";
+import { replaySettings, startReplayEmbedder } from "../../bench/replay-embedder.ts";
 import { type Stack, startStack } from "../../scripts/stack/start-stack.ts";
 
 /** Files of the large job; `DEVFLOW_LARGE_JOB=10000` for a long run. */
@@ -25,11 +25,7 @@ beforeAll(async () => {
     stateFolder: join(folder, "state"),
     port: 0,
     settings: {
-      OPENAI_BASE_URL: replay.url,
-      OPENAI_API_KEY: "replay",
-      EMBEDDING_MODEL: "replay",
-      EMBEDDING_DIMENSIONS: "384",
-      EMBEDDING_MAX_TOKENS: "256",
+      ...replaySettings(replay.url),
       RATE_LIMIT_MULTIPLIER: "100000",
       LOG_LEVEL: "error",
     },

@@ -5,7 +5,7 @@ import { DatabaseSync } from "node:sqlite";
 import { setTimeout } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Client, type Job } from "../../bench/client.ts";
-import { startReplayEmbedder } from "../../bench/replay-embedder.ts";
+import { replaySettings, startReplayEmbedder } from "../../bench/replay-embedder.ts";
 import type { Server } from "../../scripts/stack/child.ts";
 import { startChroma } from "../../scripts/stack/chroma.ts";
 import { type Stack, startStack } from "../../scripts/stack/start-stack.ts";
@@ -41,11 +41,7 @@ async function start(timeoutMs = 15_000): Promise<Stack> {
     port: 0,
     settings: {
       CHROMA_URL: stores.url,
-      OPENAI_BASE_URL: `${embedder.url}/v1`,
-      OPENAI_API_KEY: "replay",
-      EMBEDDING_MODEL: "replay",
-      EMBEDDING_DIMENSIONS: "384",
-      EMBEDDING_MAX_TOKENS: "256",
+      ...replaySettings(`${embedder.url}/v1`),
       UPSTREAM_TIMEOUT_MS: String(timeoutMs),
       UPSTREAM_RETRIES: "1",
       RATE_LIMIT_MULTIPLIER: "100000",

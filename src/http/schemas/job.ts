@@ -39,7 +39,10 @@ export const JobSchema = z
     started_at: time.nullable(),
     updated_at: time,
     finished_at: time.nullable(),
-    eta_seconds: z.int().nullable(),
+    eta_seconds: z.int().nullable().meta({
+      description:
+        "By the files that are done; null until they are a twentieth of all, and once the job has ended.",
+    }),
   })
   .openapi("Job");
 
