@@ -14,6 +14,7 @@ import { finishedJob, jobFilesOf, storedPaths, type TestJob } from "../support/j
 
 const deps = services();
 const OLD = "export function zebrawaltz() {\n  return 1;\n}\n";
+const SUPERSEDED = { path: "a.ts", status: "skipped", reason: "superseded" };
 const NEW = "export function quincetango() {\n  return 2;\n}\n";
 
 /** A consumer in which something else happens once, after the index was asked and before any vector is written. */
@@ -46,8 +47,8 @@ async function deliver(using: Services, message: IndexingMessage): Promise<void>
 }
 
 /** An upload of `a.ts` whose message is ours to deliver. */
-async function accepted({ id }: TestWorkspace) {
-  const { jobId, files } = await acceptFiles(deps, id, { "a.ts": OLD });
+async function accepted({ id }: TestWorkspace, content = OLD) {
+  const { jobId, files } = await acceptFiles(deps, id, { "a.ts": content });
   return { jobId, message: { kind: "index", workspaceId: id, jobId, files } as const };
 }
 
@@ -56,6 +57,17 @@ const put = ({ key }: TestWorkspace, raw: string) => call("PUT", "/v1/files?path
 async function foundBy({ key }: TestWorkspace, query: string): Promise<string[]> {
   const response = await call("POST", "/v1/search", { key, body: { query, mode: "lexical" } });
   return (await response.json<{ results: { text: string }[] }>()).results.map(({ text }) => text);
+}
+
+async function storedFiles({ key }: TestWorkspace): Promise<{ path: string; status: string }[]> {
+  const response = await call("GET", "/v1/files", { key });
+  return (await response.json<{ items: { path: string; status: string }[] }>()).items;
+}
+
+async function expectOnlyTheNewer(workspace: TestWorkspace): Promise<void> {
+  expect(await storedFiles(workspace)).toMatchObject([{ path: "a.ts", status: "indexed" }]);
+  expect(await foundBy(workspace, "zebrawaltz")).toEqual([]);
+  expect((await foundBy(workspace, "quincetango")).join()).toContain("quincetango");
 }
 
 /** What each store holds of the workspace, once the cron has deleted what was replaced. */
@@ -70,30 +82,72 @@ async function heldOf({ id }: TestWorkspace) {
 }
 
 describe("a file that changes while it is indexed", () => {
-  it("is indexed as the newer upload has it, whichever of both comes to its end first", async () => {
-    for (const first of ["newer", "older"] as const) {
-      const workspace = await newWorkspace();
-      const { jobId, message } = await accepted(workspace);
-      let newer = "";
-      const using = consumerWith(async () => {
-        const response = await put(workspace, NEW);
-        newer = (await response.json<{ job: TestJob }>()).job.id;
-        if (first === "newer") await finishedJob(workspace.key, newer);
+  it("is superseded where the newer upload comes to its end first", async () => {
+    const workspace = await newWorkspace();
+    const { jobId, message } = await accepted(workspace);
+    const using = consumerWith(async () => {
+      const { job } = await (await put(workspace, NEW)).json<{ job: TestJob }>();
+      expect((await finishedJob(workspace.key, job.id)).status).toBe("succeeded");
+    });
+    await deliver(using, message);
+    const [file] = await jobFilesOf(workspace.key, jobId);
+    expect(file).toMatchObject(SUPERSEDED);
+    const content = await call("GET", "/v1/files/content?path=a.ts", { key: workspace.key });
+    expect(await content.text()).toBe(NEW);
+    await expectOnlyTheNewer(workspace);
+    await eventually(
+      () => heldOf(workspace),
+      ({ vectors }) => vectors === 1,
+    );
+    expect(await heldOf(workspace)).toEqual({ blobs: 1, files: 1, chunks: 1, vectors: 1 });
+  });
+
+  it("is superseded where work on the newer upload has begun", async () => {
+    const workspace = await newWorkspace();
+    const older = await accepted(workspace);
+    const newer: { jobId: string; ended: Promise<void> }[] = [];
+    const held = Promise.withResolvers<void>();
+    const slowly = consumerWith(async () => {
+      const { jobId, message } = await accepted(workspace, NEW);
+      const begun = Promise.withResolvers<void>();
+      const holding = consumerWith(() => {
+        begun.resolve();
+        return held.promise;
       });
-      await deliver(using, message);
-      expect((await finishedJob(workspace.key, newer)).status).toBe("succeeded");
-      const [file] = await jobFilesOf(workspace.key, jobId);
-      expect(file).toMatchObject({ path: "a.ts", status: "skipped", reason: "superseded" });
-      const content = await call("GET", "/v1/files/content?path=a.ts", { key: workspace.key });
-      expect(await content.text()).toBe(NEW);
-      expect(await foundBy(workspace, "zebrawaltz")).toEqual([]);
-      expect((await foundBy(workspace, "quincetango")).join()).toContain("quincetango");
-      await eventually(
-        () => heldOf(workspace),
-        ({ vectors }) => vectors === 1,
-      );
-      expect(await heldOf(workspace)).toEqual({ blobs: 1, files: 1, chunks: 1, vectors: 1 });
+      newer.push({ jobId, ended: deliver(holding, message) });
+      await begun.promise;
+    });
+    await deliver(slowly, older.message);
+    expect((await jobFilesOf(workspace.key, older.jobId))[0]).toMatchObject(SUPERSEDED);
+    held.resolve();
+    for (const { jobId, ended } of newer) {
+      await ended;
+      expect((await jobFilesOf(workspace.key, jobId))[0]).toMatchObject({ path: "a.ts", status: "indexed" });
     }
+    expect(newer).toHaveLength(1);
+    await expectOnlyTheNewer(workspace);
+    expect(await heldOf(workspace)).toMatchObject({ files: 1, chunks: 1, vectors: 1 });
+  });
+
+  it("is indexed until the newer upload is, where that was only accepted", async () => {
+    const workspace = await newWorkspace();
+    const older = await accepted(workspace);
+    const newer: Awaited<ReturnType<typeof accepted>>[] = [];
+    const using = consumerWith(async () => {
+      newer.push(await accepted(workspace, NEW));
+    });
+    await deliver(using, older.message);
+    expect((await jobFilesOf(workspace.key, older.jobId))[0]).toMatchObject({
+      path: "a.ts",
+      status: "indexed",
+    });
+    const [waiting] = await storedFiles(workspace);
+    expect(waiting).toMatchObject({ path: "a.ts", status: "pending" });
+    expect(await foundBy(workspace, "zebrawaltz")).toHaveLength(1);
+    for (const { message } of newer) await deliver(deps, message);
+    expect(newer).toHaveLength(1);
+    await expectOnlyTheNewer(workspace);
+    expect(await heldOf(workspace)).toMatchObject({ files: 1, chunks: 1, vectors: 1 });
   });
 
   it("of ten uploads at once the last accepted is what every store holds", async () => {
@@ -130,7 +184,7 @@ describe("a file that is deleted while it is indexed", () => {
     // Delivered once more, as a queue may.
     await deliver(deps, message);
     const [file] = await jobFilesOf(key, jobId);
-    expect(file).toMatchObject({ path: "a.ts", status: "skipped", reason: "superseded" });
+    expect(file).toMatchObject(SUPERSEDED);
     expect(await storedPaths(key)).toEqual([]);
     expect(await foundBy(workspace, "zebrawaltz")).toEqual([]);
     expect(await heldOf(workspace)).toMatchObject({ blobs: 0, files: 0, chunks: 0, vectors: 0 });
