@@ -42,7 +42,12 @@ try {
     if (only.has(name)) sizes.push(chunks);
   }
   if (sizes.length > 0) {
-    rows.push(...(await measureSearchSizes(folder, sizes, questions().slice(0, 60), UNLIMITED, keptIndex)));
+    const asked = questions().slice(0, 60);
+    rows.push(
+      ...(await besideRelay((relay) =>
+        measureSearchSizes(folder, relay, sizes, asked, UNLIMITED, keptIndex),
+      )),
+    );
   }
   if (wanted("ask")) rows.push(...(await asking()));
   console.log(`\n${table(rows)}`);
@@ -95,12 +100,23 @@ async function searchAndRates(): Promise<Row[]> {
     const files = zodSources().filter(({ path }) => !path.includes("/tests/") && !path.includes("/locales/"));
     const job = await client.upload(files);
     if (job !== null) await client.finished(job.id);
-    const search = wanted("search") ? (await measureSearch(stack, questions())).rows : [];
+    const search = wanted("search")
+      ? await besideRelay(async (relay) => (await measureSearch(stack, relay, questions())).rows)
+      : [];
     if (!wanted("rates")) return search;
     console.log("request rates …");
     return [...search, ...(await rates(stack.url, stack.apiKey))];
   } finally {
     await stack.stop();
+  }
+}
+
+async function besideRelay(measure: (relay: string) => Promise<Row[]>): Promise<Row[]> {
+  const relay = await startOtherWorker("relay", "/health", join(folder, "relay"));
+  try {
+    return await measure(relay.url);
+  } finally {
+    relay.stop();
   }
 }
 

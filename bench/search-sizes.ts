@@ -23,6 +23,7 @@ const FEWEST_OF_COPY = 8000;
  */
 export async function measureSearchSizes(
   folder: string,
+  relay: string,
   sizes: readonly number[],
   queries: readonly string[],
   settings: Record<string, string>,
@@ -58,7 +59,7 @@ export async function measureSearchSizes(
       const target = { ...stack, embeddingsUrl: replay.url };
       const label = chunks.toLocaleString("en");
       const asked = queries.map((query) => `${query} (${label})`);
-      const { rows: found, lexicalMs } = await measureSearch(target, asked, `${label} chunks`);
+      const { rows: found, lexicalMs } = await measureSearch(target, relay, asked, `${label} chunks`);
       rows.push(...found, {
         what: `lexical leg p50, ${label} chunks`,
         ours: `${percentile(lexicalMs, 0.5).toFixed(1)} ms`,
