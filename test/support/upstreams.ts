@@ -14,6 +14,9 @@ import { openState } from "../../scripts/stack/state.ts";
 import { type CountingProxy, startCountingProxy } from "./counting-proxy.ts";
 import { type StandInChat, startStandInChat } from "./stand-in-chat.ts";
 
+/** Projects whose tests call upstreams. */
+const INSIDE_WORKERD = /^(integration|deployment)/;
+
 /** The big list of naughty strings, or null where the corpora do not stand beside the project. */
 function naughtyStrings(): string[] | null {
   const file = "../shared/corpora/blns/blns.json";
@@ -38,8 +41,12 @@ async function builtPage(): Promise<void> {
   await promisify(execFile)(process.execPath, ["scripts/web/build.ts", "--if-stale"]);
 }
 
-/** Starts the real Chroma server and the real embedding model for the integration tests, and ends them after. */
+/**
+ * Starts the real Chroma server and the real embedding model for the tests inside workerd, one of each for all of their
+ * projects, and ends them after.
+ */
 export default async function setup(project: TestProject) {
+  if (!project.vitest.projects.some(({ name }) => INSIDE_WORKERD.test(name))) return;
   const folder = await mkdtemp(join(tmpdir(), "devflow-test-"));
   const children: Child[] = [];
   const launch = {
