@@ -287,11 +287,11 @@ export function buryMoved(
     WHERE tombstones.generation < excluded.generation`);
 }
 
-/** Whether files of the job wait for the index. One row: {waits: 0 | 1}. */
-export function selectJobWaits(db: Database, jobId: string) {
-  return db.all<{ waits: number }>(
-    sql`SELECT EXISTS (SELECT 1 FROM job_files WHERE job_id = ${jobId} AND status = 'pending') AS waits`,
-  );
+/** Files of the job that wait for the index, counted no further than `most`. One row: {waiting}. */
+export function countWaitingFiles(db: Database, jobId: string, most: number) {
+  return db.all<{ waiting: number }>(sql`
+    SELECT count(*) AS waiting
+    FROM (SELECT 1 FROM job_files WHERE job_id = ${jobId} AND status = 'pending' LIMIT ${most})`);
 }
 
 /** Plans that ended before the time: never committed, or committed. Oldest first, of all workspaces. */

@@ -7,11 +7,11 @@ import { insertJobFiles } from "../db/job-files.ts";
 import { finishJob, markExpanded, selectJob, touchJob } from "../db/jobs.ts";
 import {
   buryMoved,
+  countWaitingFiles,
   finishSyncFiles,
   MOVED,
   moveFiles,
   type SyncRow,
-  selectJobWaits,
   selectSyncFiles,
   selectSyncOfJob,
 } from "../db/syncs.ts";
@@ -20,8 +20,18 @@ import { type AcceptDeps, deleteBlobs } from "./accept.ts";
 import { copyFiles } from "./copy-files.ts";
 import { removeDerived } from "./remove-derived.ts";
 
-/** Between looks whether what was uploaded is indexed. */
+interface SyncMessage {
+  kind: "sync";
+  workspaceId: string;
+  jobId: string;
+}
+
+/** Between looks whether what was uploaded is indexed; a queue counts in whole seconds. */
 const LOOK_SECONDS = 2;
+/** So few files are indexed within the second that is waited for them here, in place of the next delivery. */
+const FEW_FILES = 100;
+const LOOKS = 10;
+const LOOK_MS = 100;
 
 /**
  * Carries out a committed sync, from wherever it was interrupted: copies, as long as what they are copies of stands
@@ -29,32 +39,45 @@ const LOOK_SECONDS = 2;
  * at their old paths, and vectors of moved files can be copied.
  * Errors: `upstream_unavailable`; the message is then to be delivered again.
  */
-export async function runSync(
-  deps: AcceptDeps,
-  message: { kind: "sync"; workspaceId: string; jobId: string },
-): Promise<void> {
+export async function runSync(deps: AcceptDeps, message: SyncMessage): Promise<void> {
+  for (let look = 1; ; look++) {
+    const waiting = await goOn(deps, message);
+    if (waiting === 0) return;
+    if (waiting > FEW_FILES || look === LOOKS) return deps.queue.send([message], LOOK_SECONDS);
+    await new Promise((resume) => setTimeout(resume, LOOK_MS));
+  }
+}
+
+/** @returns files that the next step has to wait for, counted to one more than few; 0 where nothing is left to do here. */
+async function goOn(deps: AcceptDeps, message: SyncMessage): Promise<number> {
   const { workspaceId, jobId } = message;
   const [[job], [sync], [waits]] = await deps.db.batch([
     selectJob(deps.db, workspaceId, jobId),
     selectSyncOfJob(deps.db, workspaceId, jobId),
-    selectJobWaits(deps.db, jobId),
+    countWaitingFiles(deps.db, jobId, FEW_FILES + 1),
   ]);
-  if (job === undefined || job.finishedAt !== null || sync === undefined || sync.committedAt === null) return;
+  if (job === undefined || job.finishedAt !== null || sync === undefined || sync.committedAt === null)
+    return 0;
   if (await copyFiles(deps, job, sync)) {
     await touchJob(deps.db, jobId, deps.now());
     await deps.queue.send([message]);
-    return;
+    return 0;
   }
   const moved = await move(deps, sync);
   // A job that is paused may be so for weeks: what is deleted must not be found until then.
-  if ((moved || waits?.waits === 1) && job.status !== "paused") {
-    await deps.queue.send([message], LOOK_SECONDS);
-    return;
+  if (job.status !== "paused") {
+    if (moved) {
+      // Behind the messages of what was moved.
+      await deps.queue.send([message]);
+      return 0;
+    }
+    if (waits !== undefined && waits.waiting > 0) return waits.waiting;
   }
   await touchJob(deps.db, jobId, deps.now());
   await dropOldPaths(deps, sync);
   if (sync.deleteMissing === true) await deleteMissing(deps, sync);
   await deps.db.batch([markExpanded(deps.db, jobId, deps.now()), finishJob(deps.db, jobId, deps.now())]);
+  return 0;
 }
 
 /** @returns whether any file was moved now. */
