@@ -14,11 +14,9 @@ import { files, jobFiles, jobs, workspaces } from "../../src/db/schema.ts";
 import { finishDeletions } from "../../src/files/finish-deletions.ts";
 import { collectionName } from "../../src/indexing/collection.ts";
 import { moveModels } from "../../src/indexing/move-models.ts";
-import { resumeStalledJobs, settleVectors } from "../../src/indexing/repair.ts";
 import { startIndex } from "../../src/indexing/start-index.ts";
 import { sweepJob } from "../../src/indexing/sweep.ts";
 import { consume, PLACES, retryDelaySeconds } from "../../src/queue.ts";
-import { runScheduled } from "../../src/scheduled.ts";
 import type { Services } from "../../src/services.ts";
 import { call, newWorkspace, type TestWorkspace } from "../support/api.ts";
 import { acceptFiles, eventually, services } from "../support/indexing.ts";
@@ -634,50 +632,5 @@ describe("GET /v1/jobs", () => {
     );
     expect(await (await get("/v1/jobs", other.key)).json()).toEqual({ items: [], next_cursor: null });
     expect((await call("GET", "/v1/jobs")).status).toBe(401);
-  });
-});
-
-describe("repair", () => {
-  it("sends the messages of a stalled job again", async () => {
-    const workspace = await newWorkspace();
-    const { jobId } = await accepted(workspace, TREE);
-    const then = { ...services(), now: () => Date.now() + 11 * 60_000 };
-    expect(await resumeStalledJobs(then)).toBeGreaterThanOrEqual(1);
-    expect(await ended(workspace, jobId)).toMatchObject({ status: "succeeded", files: { done: 3 } });
-  });
-
-  it("takes up at once, when the local stack starts, what it had cut off", async () => {
-    const workspace = await newWorkspace();
-    const { jobId } = await accepted(workspace, TREE);
-    await new Promise((resolve) => setTimeout(resolve, 5));
-    await runScheduled(services(), "*/5 * * * *");
-    expect(
-      (await (await call("GET", `/v1/jobs/${jobId}`, { key: workspace.key })).json<JobBody>()).status,
-    ).toBe("queued");
-    await runScheduled(services(), "@start");
-    expect(await ended(workspace, jobId)).toMatchObject({ status: "succeeded", files: { done: 3 } });
-  });
-
-  it("deletes vectors that a crash left behind", async () => {
-    const workspace = await indexed();
-    const { collectionId } = await rowOf(workspace);
-    const index = deps.workspaceIndex(workspace.id);
-    const [plan] = await index.plan([
-      { path: "crash.ts", generation: 9_999, chunks: [{ embedHash: "0".repeat(64) }] },
-    ]);
-    if (plan?.outcome !== "write" || !plan.chunks[0]) throw new Error("no plan");
-    await deps.vectors.upsert(collectionId, [
-      {
-        id: plan.chunks[0].id,
-        vector: Array.from({ length: 384 }, () => 0.05),
-        metadata: { language: "text" },
-      },
-    ]);
-    expect(await deps.vectors.count(collectionId)).toBe(4);
-    expect(
-      await settleVectors({ ...services(), now: () => Date.now() + 31 * 60_000 }),
-    ).toBeGreaterThanOrEqual(1);
-    expect(await deps.vectors.count(collectionId)).toBe(3);
-    expect(await index.unsettled(Date.now() + 1000, 10)).toEqual([]);
   });
 });

@@ -288,7 +288,8 @@ describe("mode regex", () => {
     const answer = await regex(workspace, "(?:.{500}|.{499}){2}\\dy$");
     clearInterval(timer);
     expect(answer).toMatchObject({ results: [], truncated: true, next_cursor: expect.any(String) });
-    expect(turns).toBeGreaterThan(15);
+    // Some thirty where nothing else runs; none where it kept its turn.
+    expect(turns).toBeGreaterThan(2);
   });
 
   it("keeps to max_tokens", async () => {

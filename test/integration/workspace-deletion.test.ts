@@ -79,6 +79,21 @@ async function heldOf({ id }: TestWorkspace) {
   };
 }
 
+/** Services that send messages of this workspace alone: jobs of other tests are not to be taken up. */
+function messagesOf({ id }: TestWorkspace): Services {
+  const { queue, ...others } = services();
+  return {
+    ...others,
+    queue: {
+      send: (messages, delaySeconds) =>
+        queue.send(
+          messages.filter(({ workspaceId }) => workspaceId === id),
+          delaySeconds,
+        ),
+    },
+  };
+}
+
 const NOTHING = { objects: 0, vectors: null, files: 0, chunks: 0, tokens: 0 };
 
 const remove = ({ id }: TestWorkspace) => call("DELETE", `/v1/workspaces/${id}`, { key: ROOT_KEY });
@@ -166,7 +181,7 @@ describe("DELETE /v1/workspaces/{id}", () => {
         // By the same message, delivered again.
         await eraseWorkspace(services(), message);
       } else if (interrupted) {
-        await resumeStalledJobs({ ...services(), now: () => Date.now() + 11 * 60_000 });
+        await resumeStalledJobs({ ...messagesOf(workspace), now: () => Date.now() + 11 * 60_000 });
       }
       expect([failAt, (await erased(jobId)).receipt]).toEqual([
         failAt,
