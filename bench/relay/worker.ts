@@ -22,13 +22,13 @@ app.post("/search", async (c) => {
     input: query,
     encoding_format: "float",
   });
-  const { data } = await embedded.json<{ data: { embedding: number[] }[] }>();
+  const { data } = (await embedded.json()) as { data: { embedding: number[] }[] };
   const found = await post(`${collection}/query`, {
     query_embeddings: data.map(({ embedding }) => embedding),
     n_results: results,
     include: ["documents", "metadatas", "distances"],
   });
-  return c.json(await found.json<object>());
+  return c.json((await found.json()) as object);
 });
 app.get("/health", (c) => c.text("ok"));
 

@@ -1,8 +1,8 @@
 import type { Command } from "commander";
+import { whole } from "../arguments.ts";
 import type { Context, GlobalOptions } from "../context.ts";
 import { CliError } from "../failure.ts";
 import { bytes, count, dollars, plain, table } from "../format.ts";
-import { whole } from "./search.ts";
 
 export function registerKeys(program: Command, context: Context): void {
   const keys = program

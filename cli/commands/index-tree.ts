@@ -2,6 +2,7 @@ import { confirm } from "@inquirer/prompts";
 import type { Command } from "commander";
 import type { DevFlowClient } from "../../client/client.ts";
 import type { Job, SyncPlan } from "../../client/types.ts";
+import { dollars as dollarsTyped } from "../arguments.ts";
 import type { Context, GlobalOptions } from "../context.ts";
 import { CliError } from "../failure.ts";
 import { apiPath, bytes, count, dollars, table } from "../format.ts";
@@ -22,7 +23,7 @@ interface IndexOptions extends GlobalOptions {
   defaultIgnores: boolean;
   wait: boolean;
   yes?: boolean;
-  maxCost: string;
+  maxCost: number;
 }
 
 export function registerIndex(program: Command, context: Context): void {
@@ -40,7 +41,8 @@ export function registerIndex(program: Command, context: Context): void {
     .option(
       "--max-cost <dollars>",
       "ask (or, without a terminal, refuse) above it",
-      String(ASK_ABOVE_DOLLARS),
+      dollarsTyped,
+      ASK_ABOVE_DOLLARS,
     )
     .addHelpText(
       "after",
@@ -154,8 +156,7 @@ function tellPlan(context: Context, { tree, plan }: PlannedTree, options: IndexO
 }
 
 async function agree(context: Context, plan: SyncPlan, options: IndexOptions): Promise<void> {
-  const limit = Number(options.maxCost);
-  if (Number.isNaN(limit)) throw new CliError(`--max-cost ${options.maxCost} is not a number of dollars.`);
+  const limit = options.maxCost;
   const cost = plan.estimate.cost_microusd / 1_000_000;
   if (options.yes || cost <= limit) return;
   const words = `This is likely to cost ${dollars(plan.estimate.cost_microusd)}.`;

@@ -1,8 +1,8 @@
 import { readFileSync } from "node:fs";
 import type { Command } from "commander";
-import { InvalidArgumentError } from "commander";
 import type { SearchAnswer, SearchMode } from "../../client/types.ts";
 import { CHUNK_KINDS } from "../../src/core/chunk.ts";
+import { collected, kinds, share, upToFifty, upward, whole } from "../arguments.ts";
 import type { Context, GlobalOptions } from "../context.ts";
 import { CliError } from "../failure.ts";
 import { apiPath } from "../format.ts";
@@ -72,22 +72,24 @@ Examples:
     )
     .action((name: string, _: unknown, command: Command) => run(context, command, name, "symbol"));
 
-  filters(
+  bounded(
     program
       .command("similar")
       .description("find code that is like a piece of code")
       .argument("[file]", "a file, or file:start-end; standard input where it is left out"),
+    10,
   )
+    .option("--lines <n>", "lines shown of each", whole, SHOWN_LINES)
     .addHelpText("after", "\nExamples:\n  devflow similar src/users.ts:10-30\n  pbpaste | devflow similar")
     .action(async (place: string | undefined, _: unknown, command: Command) => {
       const options = command.optsWithGlobals<SearchOptions>();
-      const request = { code: codeAt(place), limit: options.limit, ...narrowing(options) };
-      const {
-        extensions: _e,
-        kinds: _k,
-        ...rest
-      } = request as typeof request & { extensions?: unknown; kinds?: unknown };
-      show(context, options, await context.client(options).similar(rest, context.signal));
+      const request = {
+        code: codeAt(place),
+        limit: options.limit,
+        ...narrowing(options),
+        ...paging(options),
+      };
+      show(context, options, await context.client(options).similar(request, context.signal));
     });
 }
 
@@ -96,17 +98,21 @@ function filters(command: Command): Command {
 }
 
 function narrowed(command: Command, limit: number): Command {
-  return command
-    .option("-l, --limit <n>", "results (pieces of code), 1 to 50", upToFifty, limit)
-    .option("-p, --path <path>", "a file, or a folder with all below it")
-    .option("--lang <name>", "a language, such as typescript; may be given again", collected)
+  return bounded(command, limit)
     .option("--ext <name>", "an extension, such as ts; may be given again", collected)
     .option(
       "--kind <name>",
       `${CHUNK_KINDS.slice(0, -1).join(", ")} or ${CHUNK_KINDS.at(-1)}; may be given again`,
       kinds,
-    )
-    .option("--min-score <0..1>", "leave out worse results", Number)
+    );
+}
+
+function bounded(command: Command, limit: number): Command {
+  return command
+    .option("-l, --limit <n>", "results (pieces of code), 1 to 50", upToFifty, limit)
+    .option("-p, --path <path>", "a file, or a folder with all below it")
+    .option("--lang <name>", "a language, such as typescript or ts; may be given again", collected)
+    .option("--min-score <0..1>", "leave out worse results", share)
     .option("--cursor <cursor>", "go on where an answer ended");
 }
 
@@ -120,8 +126,7 @@ async function run(context: Context, command: Command, query: string, mode?: Sea
       mode: mode ?? options.mode,
       limit: options.limit,
       ...narrowing(options),
-      ...(options.minScore === undefined ? {} : { min_score: options.minScore }),
-      ...(options.cursor === undefined ? {} : { cursor: options.cursor }),
+      ...paging(options),
       ...(mode === "regex"
         ? { case_sensitive: !options.ignoreCase, multiline: options.multiline === true }
         : {}),
@@ -140,56 +145,57 @@ function narrowing({ path, lang, ext, kind }: SearchOptions) {
   };
 }
 
+function paging({ minScore, cursor }: SearchOptions) {
+  return {
+    ...(minScore === undefined ? {} : { min_score: minScore }),
+    ...(cursor === undefined ? {} : { cursor }),
+  };
+}
+
 function show(context: Context, options: SearchOptions, answer: SearchAnswer): void {
   if (options.json) context.print(JSON.stringify(answer, null, 2));
   else {
     if (options.context === undefined) showHits(context, answer, options.lines ?? SHOWN_LINES);
     else showMatchedLines(context, answer, options.context);
     showNotes(context, answer);
+    if (answer.results.length === 0 && isNarrowed(options)) {
+      context.note(
+        "The filters may leave out everything: `devflow status` tells what languages the workspace holds, `devflow files` its paths.",
+      );
+    }
   }
   // As grep does, so that scripts can tell.
   if (answer.results.length === 0) process.exitCode = 1;
+}
+
+function isNarrowed({ path, lang, ext, kind, minScore }: SearchOptions): boolean {
+  return [path, lang, ext, kind, minScore].some((filter) => filter !== undefined);
 }
 
 /** `src/a.ts:3-9` → lines 3 to 9 of the file here. */
 function codeAt(place: string | undefined): string {
   if (place === undefined) return readFileSync(0, "utf8");
   const match = /^(.*):(\d+)(?:-(\d+))?$/.exec(place);
-  if (match === null) return readFileSync(place, "utf8");
+  if (match === null) return contentOf(place);
   const [, file = "", start = "1", end = start] = match;
-  return readFileSync(file, "utf8")
+  return contentOf(file)
     .split("\n")
     .slice(Number(start) - 1, Number(end))
     .join("\n");
 }
 
-/** A word after the other would be taken for the query: so one a time, or several with commas. */
-export function collected(text: string, before: string[] = []): string[] {
-  return [...before, ...text.split(",").filter((name) => name !== "")];
-}
-
-function upToFifty(text: string): number {
-  const number = whole(text);
-  if (number > 50)
-    throw new InvalidArgumentError("A whole number from 1 to 50; --cursor goes on after them.");
-  return number;
-}
-
-function kinds(text: string, before: string[] = []): string[] {
-  const all = collected(text, before);
-  const unknown = all.find((kind) => !CHUNK_KINDS.some((one) => one === kind));
-  if (unknown !== undefined) throw new InvalidArgumentError(`There are ${CHUNK_KINDS.join(", ")}.`);
-  return all;
-}
-
-export function whole(text: string): number {
-  if (!/^[1-9]\d*$/.test(text)) throw new InvalidArgumentError("A whole number from 1.");
-  return Number(text);
-}
-
-function upward(text: string): number {
-  if (!/^\d+$/.test(text)) throw new InvalidArgumentError("A whole number from 0.");
-  return Number(text);
+function contentOf(file: string): string {
+  try {
+    return readFileSync(file, "utf8");
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    const why =
+      code === "ENOENT" ? "there is no such file" : code === "EISDIR" ? "it is a folder" : `${error}`;
+    throw new CliError(
+      `${file} cannot be read: ${why}.`,
+      "Give a file of this machine, as file or file:start-end.",
+    );
+  }
 }
 
 /** Every character that means something in a pattern, escaped. */

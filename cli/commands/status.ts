@@ -1,10 +1,10 @@
 import type { Command } from "commander";
 import type { Job } from "../../client/types.ts";
+import { whole } from "../arguments.ts";
 import type { Context, GlobalOptions } from "../context.ts";
 import { CliError } from "../failure.ts";
 import { apiPath, bytes, count, duration, plain, table } from "../format.ts";
 import { followJob } from "../sync-tree.ts";
-import { whole } from "./search.ts";
 
 export const UNFINISHED: readonly string[] = ["queued", "running", "paused"];
 

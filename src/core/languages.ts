@@ -83,3 +83,17 @@ export function extensionOf(path: string): string {
 function own(table: Readonly<Record<string, string>>, key: string): string | undefined {
   return Object.hasOwn(table, key) ? table[key] : undefined;
 }
+
+const LANGUAGE_ALIASES: Readonly<Record<string, string>> = {
+  "c#": "csharp",
+  golang: "go",
+  shell: "bash",
+  objc: "objective-c",
+};
+
+/** A language by its name, or by an extension that it is known by: `ts` is typescript. In lower case. */
+export function languageNamed(name: string): string {
+  if (Object.hasOwn(LANGUAGE_ALIASES, name)) return LANGUAGE_ALIASES[name] ?? name;
+  const known = languageOf(`a.${name}`);
+  return known === "text" ? name : known;
+}

@@ -1,6 +1,6 @@
 import { CHUNK_KINDS, type ChunkKind } from "../core/chunk.ts";
 import { DevFlowError } from "../core/errors.ts";
-import { languageOf } from "../core/languages.ts";
+import { languageNamed } from "../core/languages.ts";
 import { parsePath, selects } from "../core/path.ts";
 import type { ChunkFilter } from "../core/ports.ts";
 
@@ -73,20 +73,6 @@ function addOperator(parsed: ParsedQuery, operator: string, value: string): void
     else if (operator.startsWith("ext")) parsed.extensions.push(item.replace(/^\./, ""));
     else parsed.kinds.push(kindNamed(item));
   }
-}
-
-const LANGUAGE_ALIASES: Readonly<Record<string, string>> = {
-  "c#": "csharp",
-  golang: "go",
-  shell: "bash",
-  objc: "objective-c",
-};
-
-/** By its name, or by an extension that it is known by: `ts` is typescript. */
-function languageNamed(name: string): string {
-  if (Object.hasOwn(LANGUAGE_ALIASES, name)) return LANGUAGE_ALIASES[name] ?? name;
-  const known = languageOf(`a.${name}`);
-  return known === "text" ? name : known;
 }
 
 const KIND_ALIASES: Readonly<Record<string, ChunkKind>> = {

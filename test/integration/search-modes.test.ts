@@ -78,6 +78,8 @@ describe("query syntax of POST /v1/search", () => {
       expect(await within("retry path:src lang:ts", { path: "src/net" })).toEqual(["src/net/retry.ts"]);
       expect(await within("retry path:lib", { path: "src" })).toEqual([]);
       expect(await within("retry lang:go", { languages: ["python"] })).toEqual([]);
+      // By an extension, as `lang:` takes it.
+      expect(await within("retry", { languages: ["PY"] })).toEqual(["src/net/retry.py"]);
     }
   });
 

@@ -172,6 +172,9 @@ describe("devflow search", () => {
     expect(results.map(({ path }) => path)).toContain("src/users.ts");
     const nothing = await run("search", "-m", "lexical", "zzzzunheardof");
     expect([nothing.code, nothing.stdout]).toEqual([1, ""]);
+    expect(nothing.stderr).not.toContain("filters");
+    const narrowed = await run("search", "--lang", "cobol", "user by name");
+    expect([narrowed.code, narrowed.stderr]).toEqual([1, expect.stringContaining("devflow status")]);
   });
 
   it("finds by pattern, literal text, symbol and likeness", async () => {
@@ -192,6 +195,8 @@ describe("devflow search", () => {
     expect(around.stdout).toMatch(/^src\/users\.ts-\d+-/m);
     const typed = await piped(["similar"], env, FILES["src/users.ts"]);
     expect(typed.stdout).toContain("src/users.ts:1");
+    const missing = await run("similar", "src/nowhere.ts:1-3");
+    expect([missing.code, missing.stderr]).toEqual([1, expect.stringContaining("there is no such file")]);
   });
 
   it("says what is wrong with a pattern, and with an option", async () => {

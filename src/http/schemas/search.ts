@@ -1,12 +1,14 @@
 import { z } from "@hono/zod-openapi";
 import { CHUNK_KINDS } from "../../core/chunk.ts";
+import { languageNamed } from "../../core/languages.ts";
 import { LIMITS } from "../../core/limits.ts";
 
-/** Names of languages as `GET /v1/stats` lists them; case does not matter. */
+/** Names of languages as `GET /v1/stats` lists them, or extensions of theirs; case does not matter. */
 const language = z
   .string()
   .regex(/^[A-Za-z0-9+#._-]{1,50}$/, "A language's name, such as typescript.")
-  .toLowerCase();
+  .toLowerCase()
+  .transform(languageNamed);
 /** With or without its dot; empty selects files without an extension. */
 const extension = z
   .string()
