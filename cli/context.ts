@@ -27,13 +27,15 @@ export function createContext(signal: AbortSignal): Context {
   const { NO_COLOR, FORCE_COLOR } = process.env;
   const colored = FORCE_COLOR ? FORCE_COLOR !== "0" : !NO_COLOR && process.stdout.isTTY === true;
   const note = (text: string) => void process.stderr.write(`${text}\n`);
+  let waitedFor = "";
+  /** A reason is told once, however often it is waited for. */
+  const onWait = (reason: string, ms: number) => {
+    const waiting = `Waiting ${Math.ceil(ms / 1000)} s …`;
+    note(reason === waitedFor ? waiting : `${reason} ${waiting}`);
+    waitedFor = reason;
+  };
   return {
-    client: (options) =>
-      new DevFlowClient({
-        ...readLogin(options),
-        retries: 2,
-        onWait: (reason, ms) => note(`${reason} Waiting ${Math.ceil(ms / 1000)} s …`),
-      }),
+    client: (options) => new DevFlowClient({ ...readLogin(options), retries: 2, onWait }),
     colors: createColors(colored),
     interactive: process.stderr.isTTY === true && process.stdin.isTTY === true && !process.env["CI"],
     print: (text) => void process.stdout.write(`${text}\n`),

@@ -32,8 +32,8 @@ const ADVICE: Record<string, string> = {
 export interface Told {
   message: string;
   advice: string | null;
-  /** For --verbose: the request id and the whole problem, or the stack. */
-  detail: string;
+  /** For --verbose: the request id and the whole problem, or the stack; null where all is told. */
+  detail: string | null;
 }
 
 /** What happened, why, and what to do about it. */
@@ -51,8 +51,7 @@ export function tell(error: unknown): Told {
       detail: String(error.cause ?? error.stack),
     };
   }
-  if (error instanceof CliError)
-    return { message: error.message, advice: error.advice, detail: error.stack ?? "" };
+  if (error instanceof CliError) return { message: error.message, advice: error.advice, detail: null };
   const { message, stack } = error instanceof Error ? error : new Error(String(error));
-  return { message, advice: null, detail: stack ?? "" };
+  return { message, advice: null, detail: stack ?? null };
 }

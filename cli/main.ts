@@ -31,7 +31,6 @@ function report(error: unknown): number {
   const { red, dim } = context.colors;
   context.note(`${red("error:")} ${message}`);
   if (advice !== null) context.note(advice);
-  if (program.opts()["verbose"]) context.note(dim(detail));
-  else context.note(dim("--verbose tells more."));
+  if (detail !== null) context.note(dim(program.opts()["verbose"] ? detail : "--verbose tells more."));
   return 1;
 }
