@@ -19,7 +19,7 @@ export const IndexingMessageSchema = z.discriminatedUnion("kind", [
     owned: z.int().min(0).optional(),
   }),
   z.object({ ...base, kind: z.literal("archive") }),
-  z.object({ ...base, kind: z.literal("sync") }),
+  z.object({ ...base, kind: z.literal("sync"), looked: z.boolean().optional() }),
   z.object({ ...base, kind: z.literal("delete") }),
   z.object({ ...base, kind: z.literal("export") }),
   z.object({ ...base, kind: z.literal("delete_workspace") }),

@@ -409,8 +409,8 @@ export type IndexingWork =
     }
   /** Unpack a spooled archive into files, then index them. */
   | { kind: "archive"; workspaceId: string; jobId: string }
-  /** Carry out a committed sync. */
-  | { kind: "sync"; workspaceId: string; jobId: string }
+  /** Carry out a committed sync. `looked`: its files took longer to index than is waited for within a message. */
+  | { kind: "sync"; workspaceId: string; jobId: string; looked?: boolean | undefined }
   /** Delete the files that the job selects. */
   | { kind: "delete"; workspaceId: string; jobId: string }
   | { kind: "export"; workspaceId: string; jobId: string }

@@ -2,6 +2,7 @@ import { base32, randomBytes } from "../core/ids.ts";
 import { languageOf } from "../core/languages.ts";
 import { LIMITS } from "../core/limits.ts";
 import { type FileToIndex, indexMessages } from "../core/messages.ts";
+import type { IndexingMessage } from "../core/ports.ts";
 import { addToReceipt, deleteFiles } from "../db/delete-files.ts";
 import { insertJobFiles } from "../db/job-files.ts";
 import { finishJob, markExpanded, selectJob, touchJob } from "../db/jobs.ts";
@@ -20,15 +21,14 @@ import { type AcceptDeps, deleteBlobs } from "./accept.ts";
 import { copyFiles } from "./copy-files.ts";
 import { removeDerived } from "./remove-derived.ts";
 
-interface SyncMessage {
-  kind: "sync";
-  workspaceId: string;
-  jobId: string;
-}
+type SyncMessage = Extract<IndexingMessage, { kind: "sync" }>;
 
 /** Between looks whether what was uploaded is indexed; a queue counts in whole seconds. */
 const LOOK_SECONDS = 2;
-/** So few files are indexed within the second that is waited for them here, in place of the next delivery. */
+/**
+ * So few files are indexed within the second that is waited for them here, in place of the next delivery. Once only: files
+ * that cannot be indexed for now are not to keep a consumer from others.
+ */
 const FEW_FILES = 100;
 const LOOKS = 10;
 const LOOK_MS = 100;
@@ -43,7 +43,9 @@ export async function runSync(deps: AcceptDeps, message: SyncMessage): Promise<v
   for (let look = 1; ; look++) {
     const waiting = await goOn(deps, message);
     if (waiting === 0) return;
-    if (waiting > FEW_FILES || look === LOOKS) return deps.queue.send([message], LOOK_SECONDS);
+    if (message.looked || waiting > FEW_FILES || look === LOOKS) {
+      return deps.queue.send([{ ...message, looked: true }], LOOK_SECONDS);
+    }
     await new Promise((resume) => setTimeout(resume, LOOK_MS));
   }
 }

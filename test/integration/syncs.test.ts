@@ -1,6 +1,7 @@
 import { env } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
 import { sha256Hex } from "../../src/core/hash.ts";
+import { runSync } from "../../src/files/run-sync.ts";
 import { runScheduled } from "../../src/scheduled.ts";
 import { call, newWorkspace } from "../support/api.ts";
 import { appWith, freshAddress } from "../support/app.ts";
@@ -245,6 +246,38 @@ describe("POST /v1/syncs/{id}/commit", () => {
       times.push(Date.now() - started);
     }
     expect(Math.min(...times)).toBeLessThan(1_500);
+  });
+
+  it("keeps a consumer once, and for a second, where files cannot be indexed for now", async () => {
+    const { id, key } = await newWorkspace();
+    await sync(key, TREE);
+    const planned = await plan(key, {});
+    const response = await commit(key, planned.id, { delete_missing: true, allow_mass_delete: true });
+    const { job } = await response.json<{ job: TestJob }>();
+    await finishedJob(key, job.id);
+    // As if one of its files still waited.
+    await env.DB.batch([
+      env.DB.prepare("UPDATE jobs SET status = 'running', finished_at = NULL WHERE id = ?").bind(job.id),
+      env.DB.prepare(
+        "INSERT INTO job_files (job_id, path, generation, status) VALUES (?, 'held.ts', 1, 'pending')",
+      ).bind(job.id),
+    ]);
+    const sent: unknown[] = [];
+    const send = async (messages: unknown[], delaySeconds?: number) => void sent.push(messages, delaySeconds);
+    const looked = async (again: object) => {
+      const started = Date.now();
+      await runSync(
+        { ...services(), queue: { send } },
+        { kind: "sync", workspaceId: id, jobId: job.id, ...again },
+      );
+      return Date.now() - started;
+    };
+    const once = await looked({});
+    const twice = await looked({ looked: true });
+    expect(once).toBeGreaterThan(800);
+    expect(twice).toBeLessThan(once / 2);
+    const again = [{ kind: "sync", workspaceId: id, jobId: job.id, looked: true }];
+    expect(sent).toEqual([again, 2, again, 2]);
   });
 
   it("moves renamed files with their blobs, embeds only what their path changes, and deletes last", async () => {
