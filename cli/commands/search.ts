@@ -160,7 +160,7 @@ function show(context: Context, options: SearchOptions, answer: SearchAnswer): v
     showNotes(context, answer);
     if (answer.results.length === 0 && isNarrowed(options)) {
       context.note(
-        "The filters may leave out everything: `devflow status` tells what languages the workspace holds, `devflow files` its paths.",
+        "The filters may leave out everything: `devflow status` tells what languages the workspace holds.",
       );
     }
   }
