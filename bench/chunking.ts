@@ -74,7 +74,7 @@ for (const [path, source] of sources) {
   const placed = (chunks: Chunk[]) => chunks.map((chunk) => ({ ...chunk, path }));
   lines.push(...placed(chunkLines(source, { maxTokens: MAX_TOKENS })));
   const cut = async (aloneTokens: number, runTokens: number) => {
-    const blocks = (await blocksOf(source, languageOf(path), parsers)) ?? [];
+    const blocks = (await blocksOf(source, languageOf(path), parsers.forMessage())) ?? [];
     return placed(chunkBlocks(source, blocks, { maxTokens: MAX_TOKENS, aloneTokens, runTokens }));
   };
   syntax.push(...(await cut(24, 96)));

@@ -4,7 +4,7 @@ import { chunkLines } from "./chunk-lines.ts";
 import { embeddedText } from "./embedded-text.ts";
 import { blocksOf } from "./syntax/blocks-of.ts";
 import { chunkBlocks } from "./syntax/chunk-syntax.ts";
-import type { SyntaxParsers } from "./syntax/parsers.ts";
+import type { FileParser } from "./syntax/parsers.ts";
 
 /** Longer chunks blur: a vector stands for one thing. Also what a reader takes in at a glance. */
 const LONGEST_CHUNK_TOKENS = 384;
@@ -29,14 +29,14 @@ export async function chunkSource(
   language: string,
   path: string,
   modelMaxTokens: number,
-  parsers: SyntaxParsers,
+  parser: FileParser,
 ): Promise<ChunkedSource> {
   const header =
     estimateTokens(embeddedText(path, { symbol: null, parent: null, signature: null, text: "" })) +
     NAMES_TOKENS;
   const room = Math.min(modelMaxTokens * FILL - header, LONGEST_CHUNK_TOKENS);
   const maxTokens = Math.max(SHORTEST_CHUNK_TOKENS, Math.floor(room));
-  const blocks = await blocksOf(source, language, parsers);
+  const blocks = await blocksOf(source, language, parser);
   if (blocks === null) return { chunks: chunkLines(source, { maxTokens }), chunkedBy: "lines" };
   const options = { maxTokens, aloneTokens: ALONE_TOKENS, runTokens: RUN_TOKENS };
   return { chunks: chunkBlocks(source, blocks, options), chunkedBy: "syntax" };

@@ -69,8 +69,9 @@ export async function indexFiles(deps: IndexingDeps, message: IndexMessage): Pro
       const lease = { calls: deps.vectorCalls, small: message.bulk !== true };
       const vectors = leasedVectors(deps.vectors, deps.workspaceIndex(workspaceId), lease);
       const paid: BringInDeps = { embedder, vectors, workspaceIndex: deps.workspaceIndex };
+      const parser = deps.syntax.forMessage();
       await settledBounded(groupsOf(standing), GROUPS_AT_ONCE, async (group) => {
-        const sources = await deps.cutting.run(() => readSources(deps, group));
+        const sources = await deps.cutting.run(() => readSources(deps, parser, group));
         const brought = await bringIn(paid, workspaceId, targets, sources, verify);
         await recordOutcomes(deps, message, brought, sources);
       });

@@ -8,6 +8,7 @@ import type { FileRow } from "../db/files.ts";
 import { chunkSource } from "./chunk-source.ts";
 import type { IndexingDeps } from "./deps.ts";
 import { embeddedText } from "./embedded-text.ts";
+import type { FileParser } from "./syntax/parsers.ts";
 
 /** Blobs read side by side: a Worker has 6 connections. */
 const READERS = 4;
@@ -38,7 +39,8 @@ export interface Refusal {
 
 /** Reads, decodes and cuts the files, side by side. A file that fails does so alone. */
 export function readSources(
-  deps: Pick<IndexingDeps, "blobs" | "embeddingMaxTokens" | "events" | "syntax">,
+  deps: Pick<IndexingDeps, "blobs" | "embeddingMaxTokens" | "events">,
+  parser: FileParser,
   rows: readonly FileRow[],
 ): Promise<SourceToIndex[]> {
   return mapBounded(rows, READERS, async (row) => {
@@ -53,7 +55,7 @@ export function readSources(
       language,
       path,
       deps.embeddingMaxTokens,
-      deps.syntax,
+      parser,
     );
     if (chunks.length === 0) return { ...base, refusal: skipped("empty", "It holds only white space.") };
     const prepared = chunks.map((chunk) => {

@@ -5,7 +5,7 @@ import { outlineMarkdown } from "./outline-markdown.ts";
 import { outlineSql } from "./outline-sql.ts";
 import { outlineToml } from "./outline-toml.ts";
 import { outlineYaml } from "./outline-yaml.ts";
-import type { SyntaxParsers } from "./parsers.ts";
+import type { FileParser } from "./parsers.ts";
 import { RULES } from "./rules-languages.ts";
 
 /** Grammar that reads a language, where one does. */
@@ -49,7 +49,7 @@ const LONGEST_PARSED = 256 * 1024;
 export async function blocksOf(
   source: string,
   language: string,
-  parsers: SyntaxParsers,
+  parser: FileParser,
 ): Promise<Block[] | null> {
   const read = Object.hasOwn(BY_LINES, language) ? BY_LINES[language] : undefined;
   if (read !== undefined) return read(source);
@@ -57,8 +57,7 @@ export async function blocksOf(
   if (grammar === undefined || source.length > LONGEST_PARSED) return null;
   // No source has a NUL, and tree-sitter's scanners take it for the end.
   if (source.includes("\0")) return null;
-  await parsers.start(grammar);
-  return parsers.parse(grammar, source, (tree) =>
+  return parser.parse(grammar, source, (tree) =>
     tree.rootNode.isError ? null : outline(tree, source, RULES[grammar]),
   );
 }

@@ -17,7 +17,7 @@ async function made(paths: readonly string[], modelMaxTokens: number) {
   let [chunks, tokens] = [0, 0];
   for (const path of paths) {
     const source = readFileSync(join(ROOT, path), "utf8");
-    const cut = await chunkSource(source, languageOf(path), path, modelMaxTokens, parsers);
+    const cut = await chunkSource(source, languageOf(path), path, modelMaxTokens, parsers.forMessage());
     chunks += cut.chunks.length;
     for (const chunk of cut.chunks) tokens += tokenizer.count(embeddedText(path, chunk));
   }

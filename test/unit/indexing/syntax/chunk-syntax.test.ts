@@ -8,7 +8,7 @@ import { parsersInNode } from "../../../support/grammars.ts";
 
 const parsers = parsersInNode();
 const cut = (source: string, language: string, modelMaxTokens = 512) =>
-  chunkSource(source, language, `src/file.${language}`, modelMaxTokens, parsers);
+  chunkSource(source, language, `src/file.${language}`, modelMaxTokens, parsers.forMessage());
 
 const LANGUAGES = [
   "bash c cpp csharp css go html java javascript json kotlin markdown php python ruby rust scala sql swift toml",

@@ -6,7 +6,7 @@ const parsers = parsersInNode();
 
 /** `kind parent name lines` of every definition, in order. */
 async function read(language: string, source: string) {
-  const { chunks, chunkedBy } = await chunkSource(source, language, "src/file", 512, parsers);
+  const { chunks, chunkedBy } = await chunkSource(source, language, "src/file", 512, parsers.forMessage());
   expect(chunkedBy).toBe("syntax");
   return chunks.flatMap(({ definitions }) =>
     definitions.map(
@@ -691,7 +691,7 @@ describe("signature and doc comment", () => {
       "Adds.",
     ],
   ])("of %s", async (language, source, signature, doc) => {
-    const { chunks } = await chunkSource(source, language, "src/file", 512, parsers);
+    const { chunks } = await chunkSource(source, language, "src/file", 512, parsers.forMessage());
     expect(chunks.find(({ symbol }) => symbol?.toLowerCase() === "add")).toMatchObject({ signature, doc });
   });
 });
