@@ -115,7 +115,7 @@ export default defineConfig({
     globalSetup: ["./test/support/upstreams.ts"],
     projects: [
       {
-        // No module holds state, so files may share them: each by itself took a sixth longer.
+        // No module of ours holds state (the parsers are one core by nature), so files may share them: each by itself took a sixth longer.
         test: {
           name: "unit",
           isolate: false,

@@ -36,6 +36,8 @@ const NO_PLACE_DELAY_SECONDS = 5;
 /** Waits between deliveries grow threefold from the first to the longest: five of them take eight minutes. */
 const FIRST_DELAY_SECONDS = 5;
 const LONGEST_DELAY_SECONDS = 300;
+/** Milliseconds that the files of one part of a backup may be parsed for: sources of 16 MiB take some thirty seconds. */
+const RESTORE_PARSE_MS = 120_000;
 /** Calls that others have under way take seconds; what they never settle is spent after ten minutes. */
 const HELD_DELAY_SECONDS = 10;
 
@@ -98,6 +100,7 @@ async function handle(services: Services, message: IndexingMessage): Promise<voi
 /** What a restore needs: files are indexed as ever, but for vectors that came with them. */
 function restoring(services: Services): RestoreDeps {
   const { db, blobs, queue, events, restoreEnabled, now } = services;
+  const parser = services.syntax.forMessage(RESTORE_PARSE_MS);
   return {
     db,
     blobs,
@@ -111,6 +114,7 @@ function restoring(services: Services): RestoreDeps {
         ...services,
         db,
         events,
+        syntax: { forMessage: () => parser },
         embedder: services.embedder,
         vectors: services.vectors,
         embedderFor: (id, tokens, keyId, model) =>

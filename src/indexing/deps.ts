@@ -19,7 +19,7 @@ export interface IndexingDeps {
   /** Tokens of one input that the embedding model reads. */
   embeddingMaxTokens: number;
   /** Cuts files by their syntax. */
-  syntax: SyntaxParsers;
+  syntax: Pick<SyntaxParsers, "forMessage">;
   /** Files are cut group by group, so that the first is on its way before the last is cut. */
   cutting: Lane;
   vectors: VectorStore;

@@ -53,11 +53,19 @@ export class ParserHeap {
   /** Makes what is there now what `restore` goes back to: between parses, once a grammar was loaded. */
   keep(): void {
     const probe = this.#core.malloc(PROBE_BYTES);
+    if (probe === 0) throw new Error("the parsers' memory has no room for another grammar");
     this.#core.free(probe);
     const bytes = new Uint8Array(this.#memory.buffer);
     this.#free = probe - HEADER_BYTES;
     this.#freeHeader = bytes.slice(this.#free, probe);
     this.#kept = bytes.slice(0, this.#keptEnd);
+  }
+
+  /** Whether so many bytes are free in one piece. They are asked for and given back, untouched. */
+  hasRoom(bytes: number): boolean {
+    const address = this.#core.malloc(bytes);
+    if (address !== 0) this.#core.free(address);
+    return address !== 0;
   }
 
   restore(): void {

@@ -15,8 +15,11 @@ const FIRST_REPORTS = 100;
  * tells how much it looks at, which between two reports of progress may be the whole text for each of its characters.
  */
 const READ_CHARACTERS = 256;
-/** Reads that a parse may take for each character, and some to begin with: text read straight on takes a 256th. */
-const READS_A_CHARACTER = 0.06;
+/**
+ * Reads that a parse may take for each character, and some to begin with. Text read straight on takes a 256th; Python's
+ * scanner reads on from each line of a comment to the comment's end.
+ */
+const READS_A_CHARACTER = 2;
 const FIRST_READS = 500;
 /**
  * Milliseconds that the files of one message may be parsed for, all together; what is left is cut by lines. A message
@@ -26,6 +29,8 @@ const FIRST_READS = 500;
 const PARSE_MS = 10_000;
 /** Reports after which a parse waits for a turn of the event loop: at first and at most. Most files take fewer. */
 const TURN_REPORTS = 128;
+/** Bytes that are free once a file is parsed: 24 for each child of a node, whose number is nowhere above that of characters. */
+const NODES_BYTES = 24 * 256 * 1024;
 /** Milliseconds between two turns, from which on they come more often. */
 const TURN_MS = 50;
 /** Milliseconds after which a parse that does not go on has ended with the request that it was for. */
@@ -84,16 +89,17 @@ export class SyntaxParsers {
     const module = core.languages.has(grammar) ? null : await this.#load(grammar);
     const holder = { renewedAtMs: 0 };
     // Each waits by a timer of its own: another request's promise would never settle where that request had ended.
-    while (!take(core, holder)) await nextTurn();
+    while (!time.isSpent && !take(core, holder)) await nextTurn();
+    if (core.holder !== holder) return null;
     time.start();
     let tree: Tree | null = null;
     let isClean = false;
     try {
-      if (time.isSpent) return null;
       if (module !== null) loadLanguage(core, grammar, module);
       core.parser.setLanguage(core.languages.get(grammar) ?? null);
       tree = await boundedParse(core, holder, source, time);
-      if (tree === null) return null;
+      // Nothing looks whether what a node's children are listed in could be had.
+      if (tree === null || !core.heap.hasRoom(NODES_BYTES)) return null;
       isClean = !tree.rootNode.hasError;
       return use(tree);
     } catch (error) {
@@ -101,9 +107,9 @@ export class SyntaxParsers {
       throw error;
     } finally {
       if (core.holder === holder) {
+        core.holder = null;
         if (tree !== null) forget(tree);
         core.heap.restore();
-        core.holder = null;
       }
       if (!isClean) await time.stop();
     }
@@ -122,8 +128,8 @@ function take(core: Core, holder: Holder): boolean {
 }
 
 /**
- * How long parses may still take. Where a deployed Worker computes no clock runs on: it does with each turn of the
- * event loop. Locally the clock runs, and what others do in that turn is not counted.
+ * How long parses may still take. Locally a clock runs on during computations. In a deployed Worker it does with each
+ * turn of the event loop alone, in which others may compute as well: what the next turn takes, too, is taken for theirs.
  */
 class ParseTime {
   readonly #ms: number;
@@ -152,7 +158,12 @@ class ParseTime {
     const started = this.#started;
     const computed = Date.now() - started;
     await nextTurn();
-    const took = computed > 0 ? computed : Date.now() - started;
+    let took = computed > 0 ? computed : Date.now() - started;
+    if (computed === 0 && took > TURN_MS) {
+      const stopped = Date.now();
+      await nextTurn();
+      took = Math.max(0, took - (Date.now() - stopped));
+    }
     this.#spent += took;
     return took;
   }
@@ -203,7 +214,8 @@ async function boundedParse(
       // Nodes of the finished tree take their text from here as well.
       if (isParsed) return source.slice(index);
       reads--;
-      return isOver() ? undefined : source.slice(index, index + READ_CHARACTERS);
+      const end = index + READ_CHARACTERS;
+      return isOver() ? undefined : source.slice(index, isLeadSurrogate(source, end - 1) ? end + 1 : end);
     };
     const progressCallback = () => {
       reports--;
@@ -229,6 +241,10 @@ async function boundedParse(
     if (tree !== null) forget(tree);
     return null;
   }
+}
+
+function isLeadSurrogate(text: string, index: number): boolean {
+  return (text.charCodeAt(index) & 0xfc00) === 0xd800;
 }
 
 /** What it throws comes from WebAssembly: memory ran out, an assertion failed (by a function that is not there). */

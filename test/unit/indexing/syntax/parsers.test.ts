@@ -16,6 +16,7 @@ const FUNCTIONS = {
   swift: "func add(a: Int, b: Int) -> Int {\n  return a + b\n}\n",
   typescript: "export function add(a: number, b: number) {\n  return a + b;\n}\n",
 };
+const OTHERS = "bash c cpp csharp go html json php ruby rust scala tsx".split(" ");
 /** Each is as long as what is parsed may be. */
 const long = (piece: string) => piece.repeat(Math.floor(250_000 / piece.length));
 /** Takes twenty seconds: each step of the repair looks at all that is open. */
@@ -31,11 +32,15 @@ describe("SyntaxParsers", () => {
       Promise.all(Object.entries(FUNCTIONS).map(([language, source]) => cut(source, language)));
     const first = await all();
     expect(first.map(({ chunkedBy }) => chunkedBy)).toEqual(Object.keys(FUNCTIONS).map(() => "syntax"));
+    // Each has tables of its own, which leave less to parse with.
+    for (const language of OTHERS) await cut("x", language);
     // Memory runs out in the middle of each of the first; the last fails an assertion of the grammar's.
     for (const language of ["javascript", "java", "typescript", "swift"]) {
-      for (const piece of ["a+", "{a:", "a;\n"]) await cut(long(piece), language);
+      for (const piece of ["a+", "a;\n"]) {
+        expect([language, piece, (await cut(long(piece), language)).chunkedBy]).toContain("lines");
+      }
     }
-    await cut(long('"${'), "kotlin");
+    expect((await cut(long('"${'), "kotlin")).chunkedBy).toBe("lines");
     expect(await all()).toEqual(first);
   }, 60_000);
 
@@ -45,6 +50,25 @@ describe("SyntaxParsers", () => {
     const { chunks } = await cut(source, "javascript");
     const names = chunks.flatMap(({ definitions }) => definitions.map(({ name }) => name));
     expect(names).toEqual(Array.from({ length: count }, (_, i) => `f${i}`));
+  });
+
+  it("parses a long comment in an indented block", async () => {
+    const comment = Array.from(
+      { length: 400 },
+      (_, i) => `    # Line ${i} of a comment that says something.\n`,
+    );
+    const source = `def add(a, b):\n${comment.join("")}    return a + b\n`;
+    expect(await cut(source, "python")).toMatchObject({ chunkedBy: "syntax" });
+  });
+
+  it("reads characters of two units whole, wherever they stand", async () => {
+    const astral = "𝒳";
+    for (let shift = 0; shift < 4; shift++) {
+      const source = `//${" ".repeat(shift)}\n${`function ${astral}${astral}() {}\n`.repeat(200)}`;
+      const { chunks } = await cut(source, "javascript");
+      const names = chunks.flatMap(({ definitions }) => definitions.map(({ name }) => name));
+      expect(names).toEqual(Array.from({ length: 200 }, () => astral + astral));
+    }
   });
 
   it("gives the files of a message a time, and those of the next message theirs", async () => {
@@ -93,12 +117,17 @@ describe("SyntaxParsers", () => {
 
   it("takes over from a parse whose request has ended in the middle of it", async () => {
     vi.useFakeTimers({ toFake: ["Date"], now: 0 });
-    const abandoned = cut(SLOW, "javascript");
+    const ended: string[] = [];
+    const note = (name: string, language: string, source: string) =>
+      cut(source, language, parsers.forMessage(Number.MAX_SAFE_INTEGER)).then(({ chunkedBy }) =>
+        ended.push(`${name}: ${chunkedBy}`),
+      );
+    const abandoned = note("abandoned", "javascript", SLOW);
     await new Promise((resolve) => setTimeout(resolve, 50));
     vi.setSystemTime(61_000);
-    expect((await cut(FUNCTIONS.python, "python")).chunkedBy).toBe("syntax");
-    // Had it only been slow, it would find that it was given up.
-    expect((await abandoned).chunkedBy).toBe("lines");
+    // Had the first only been slow, it would find that it was given up.
+    await Promise.all([abandoned, note("next", "python", FUNCTIONS.python)]);
+    expect(ended).toEqual(["next: syntax", "abandoned: lines"]);
     expect((await cut(FUNCTIONS.javascript, "javascript")).chunkedBy).toBe("syntax");
   }, 60_000);
 });
