@@ -115,7 +115,8 @@ export default defineConfig({
     globalSetup: ["./test/support/upstreams.ts"],
     projects: [
       {
-        // No module of ours holds state (the parsers are one core by nature), so files may share them: each by itself took a sixth longer.
+        // No module holds state but the parsers, which are one core for a process, so files may share them: each by
+        // itself took a sixth longer.
         test: {
           name: "unit",
           isolate: false,

@@ -1,4 +1,5 @@
 import type { Chunk } from "../core/chunk.ts";
+import { isLeadSurrogate } from "../core/surrogates.ts";
 import { estimateTokens } from "../core/tokens.ts";
 
 export interface LineChunkOptions {
@@ -140,8 +141,7 @@ function* atoms(line: string, maxTokens: number): Generator<string> {
     }
     for (let at = 0; at < atom.length; ) {
       let end = Math.min(atom.length, at + longest);
-      const code = atom.charCodeAt(end - 1);
-      if (end < atom.length && code >= 0xd800 && code <= 0xdbff) end--;
+      if (end < atom.length && isLeadSurrogate(atom, end - 1)) end--;
       yield atom.slice(at, end);
       at = end;
     }

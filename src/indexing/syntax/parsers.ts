@@ -1,4 +1,5 @@
 import { Language, type ParseCallback, Parser, type Tree } from "web-tree-sitter";
+import { isLeadSurrogate } from "../../core/surrogates.ts";
 import { nextTurn } from "../../core/turn.ts";
 import type { GrammarName, LoadModule } from "./grammars.ts";
 import { newParserMemory, ParserHeap } from "./parser-heap.ts";
@@ -29,10 +30,10 @@ const FIRST_READS = 500;
 const PARSE_MS = 10_000;
 /** Reports after which a parse waits for a turn of the event loop: at first and at most. Most files take fewer. */
 const TURN_REPORTS = 128;
-/** Bytes that are free once a file is parsed: 24 for each child of a node, whose number is nowhere above that of characters. */
-const NODES_BYTES = 24 * 256 * 1024;
 /** Milliseconds between two turns, from which on they come more often. */
 const TURN_MS = 50;
+/** Bytes that are free once a file is parsed: 24 for each child of a node, whose number is nowhere above that of characters. */
+const NODES_BYTES = 24 * 256 * 1024;
 /** Milliseconds after which a parse that does not go on has ended with the request that it was for. */
 const ABANDONED_MS = 60_000;
 
@@ -205,46 +206,41 @@ async function boundedParse(
 ): Promise<Tree | null> {
   let reports = FIRST_REPORTS + source.length * REPORTS_A_CHARACTER;
   let reads = FIRST_READS + source.length * READS_A_CHARACTER;
-  let most = TURN_REPORTS;
-  for (;;) {
-    let untilTurn = most;
-    let isParsed = false;
-    const isOver = () => reports < 0 || reads < 0 || time.isRunningOut;
-    const read = (index: number) => {
-      // Nodes of the finished tree take their text from here as well.
-      if (isParsed) return source.slice(index);
-      reads--;
-      const end = index + READ_CHARACTERS;
-      return isOver() ? undefined : source.slice(index, isLeadSurrogate(source, end - 1) ? end + 1 : end);
-    };
-    const progressCallback = () => {
-      reports--;
-      return --untilTurn < 0 || isOver();
-    };
+  let untilTurn = 0;
+  let isParsed = false;
+  const isOver = () => reports < 0 || reads < 0 || time.isRunningOut;
+  const read = (index: number) => {
+    // Nodes of the finished tree take their text from here as well.
+    if (isParsed) return source.slice(index);
+    reads--;
+    const end = index + READ_CHARACTERS;
+    return isOver() ? undefined : source.slice(index, isLeadSurrogate(source, end - 1) ? end + 1 : end);
+  };
+  const progressCallback = () => {
+    reports--;
+    return --untilTurn < 0 || isOver();
+  };
+  for (let most = TURN_REPORTS; ; ) {
+    untilTurn = most;
     time.start();
     // Called again after it was stopped, it goes on where it was.
     const tree = stepped(core.parser, read, progressCallback);
     if (tree === "broken off") return null;
-    if (!isOver()) {
-      if (tree !== null) {
-        isParsed = true;
-        return tree;
-      }
-      const took = await time.stop();
-      most = took > TURN_MS ? Math.max(1, most >> 1) : Math.min(TURN_REPORTS, most * 2);
-      // Another took it for ended: what was begun is gone.
-      if (core.holder !== holder) return null;
-      holder.renewedAtMs = Date.now();
-      if (!time.isSpent) continue;
+    if (isOver()) {
+      // Of a text that was not read to its end.
+      if (tree !== null) forget(tree);
+      return null;
     }
-    // Of a text that was not read to its end.
-    if (tree !== null) forget(tree);
-    return null;
+    if (tree !== null) {
+      isParsed = true;
+      return tree;
+    }
+    const took = await time.stop();
+    // Another may have taken it for ended: then what was begun is gone.
+    if (core.holder !== holder || time.isSpent) return null;
+    holder.renewedAtMs = Date.now();
+    most = took > TURN_MS ? Math.max(1, most >> 1) : Math.min(TURN_REPORTS, most * 2);
   }
-}
-
-function isLeadSurrogate(text: string, index: number): boolean {
-  return (text.charCodeAt(index) & 0xfc00) === 0xd800;
 }
 
 /** What it throws comes from WebAssembly: memory ran out, an assertion failed (by a function that is not there). */
