@@ -1,5 +1,4 @@
 import { Language, type ParseCallback, Parser, type Tree } from "web-tree-sitter";
-import { isLeadSurrogate } from "../../core/surrogates.ts";
 import { nextTurn } from "../../core/turn.ts";
 import type { GrammarName, LoadModule } from "./grammars.ts";
 import { newParserMemory, ParserHeap } from "./parser-heap.ts";
@@ -213,8 +212,7 @@ async function boundedParse(
     // Nodes of the finished tree take their text from here as well.
     if (isParsed) return source.slice(index);
     reads--;
-    const end = index + READ_CHARACTERS;
-    return isOver() ? undefined : source.slice(index, isLeadSurrogate(source, end - 1) ? end + 1 : end);
+    return isOver() ? undefined : source.slice(index, index + READ_CHARACTERS);
   };
   const progressCallback = () => {
     reports--;
